@@ -1,0 +1,1 @@
+//! Behaviour: keystroke, mouse and touch features, and the seed's own analysis of them.

@@ -1,0 +1,20 @@
+//! The engine: bytes in, decision out. Pure: the same event, profile, policy and facts give the same
+//! bytes on every machine.
+//!
+//! `decode` → `enrich` → `signals` → `score` → `decide` → `learn` → `emit`, one function each;
+//! [`step::step`] is the fold over them that production, replay, simulation and tests all call.
+
+pub mod baseline;
+pub mod biometrics;
+pub mod decide;
+pub mod decode;
+pub mod emit;
+pub mod enrich;
+pub mod number;
+pub mod policy;
+pub mod score;
+pub mod signals;
+pub mod step;
+
+/// Stands in every decision's basis. A test makes you raise it when a golden transcript changes.
+pub const REVISION: &str = "0.1.0";

@@ -1,0 +1,92 @@
+//! Policy: points, groups, levels, factors, rules and exceptions, parsed once from TOML.
+
+use std::time::Duration;
+
+use crate::model::id::Digest;
+use crate::model::signal::Signal;
+use crate::model::{Action, Factors, Level, Mode, RevocationScope};
+
+/// A policy, complete: what it extends is already merged in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    pub name: String,
+    /// Over the text, what it extends included.
+    pub digest: Digest,
+    pub mode: Mode,
+    pub combine: Combine,
+    /// Lower bounds of the sum.
+    pub medium: u16,
+    pub high: u16,
+    /// Required factors at each level, those of the levels below included, by [`Level::code`].
+    pub factors: [Factors; 3],
+    /// After how much event time an unanswered observation may be learned; `None` for never.
+    pub unanswered: Option<Duration>,
+    /// Whether `new_device` is softened when browser, OS and network are all usual.
+    pub soften: bool,
+    /// By [`Signal::index`].
+    pub signals: [SignalSetting; Signal::COUNT],
+    pub groups: Vec<String>,
+    pub rules: Vec<Rule>,
+    pub exceptions: Vec<Exception>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    Points,
+    Evidence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalSetting {
+    pub points: u8,
+    pub report_only: bool,
+    /// Into [`Policy::groups`].
+    pub group: u8,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    pub id: String,
+    pub when: When,
+    /// `None`: the rule only alerts.
+    pub action: Option<Action>,
+    pub scope: RevocationScope,
+    pub alert: bool,
+    pub report_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exception {
+    pub id: String,
+    pub when: When,
+    pub silence: Vec<Signal>,
+    pub owner: String,
+    /// The first moment at which it no longer holds.
+    pub expires: Option<crate::model::time::Timestamp>,
+}
+
+/// The conditions of a rule or an exception; the fields are DESIGN's list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct When {}
+
+impl Policy {
+    #[must_use]
+    pub fn level(&self, sum: u16) -> Level {
+        if sum >= self.high {
+            Level::High
+        } else if sum >= self.medium {
+            Level::Medium
+        } else {
+            Level::Low
+        }
+    }
+
+    #[must_use]
+    pub fn setting(&self, signal: Signal) -> SignalSetting {
+        self.signals.get(signal.index()).copied().unwrap_or(SignalSetting {
+            points: 0,
+            report_only: true,
+            group: 0,
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! Wardstream: an event-driven identity-risk engine.
+//!
+//! Layers, from the pure to the world; a module uses only what its row of the table in
+//! `tests/it/tidy.rs` allows. `ARCHITECTURE.md` tells the story.
+
+pub mod engine;
+pub mod model;
+pub mod ports;
+
+pub mod cli;

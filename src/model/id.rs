@@ -1,0 +1,166 @@
+//! Identities: who, which device, which session, which record; and the hashes that stand for them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A user's key on every topic: `tenant/user` in UTF-8, split at the first `/`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserKey(Box<[u8]>);
+
+impl UserKey {
+    #[must_use]
+    pub fn new(tenant: &str, user: &str) -> Self {
+        let mut key = Vec::with_capacity(tenant.len() + 1 + user.len());
+        key.extend_from_slice(tenant.as_bytes());
+        key.push(b'/');
+        key.extend_from_slice(user.as_bytes());
+        Self(key.into())
+    }
+
+    /// Whether `key` is `tenant/user`, without building one: the hot path compares every record.
+    #[must_use]
+    pub fn matches(key: &[u8], tenant: &str, user: &str) -> bool {
+        key.strip_prefix(tenant.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"/"))
+            .is_some_and(|rest| rest == user.as_bytes())
+    }
+
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The tenant of an event that names none.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// `[a-z0-9][a-z0-9._-]{0,62}`.
+#[must_use]
+pub fn is_tenant(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut bytes = name.bytes();
+    name.len() <= TENANT_BYTES_MAX
+        && bytes.next().is_some_and(plain)
+        && bytes.all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+pub const TENANT_BYTES_MAX: usize = 63;
+pub const USER_BYTES_MAX: usize = 256;
+
+/// The first 8 bytes of BLAKE3 over a domain and the parts, each led by its length.
+///
+/// 64 bits: whoever picks a device fingerprint must not be able to pick one that collides with a
+/// colleague's. The domain keeps a session and a device of the same name apart.
+#[must_use]
+pub fn hash64(domain: &str, parts: &[&[u8]]) -> u64 {
+    let digest = digest(domain, parts);
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(digest.0) {
+        *to = from;
+    }
+    u64::from_le_bytes(first)
+}
+
+/// BLAKE3 over a domain and the parts, each led by its length.
+#[must_use]
+pub fn digest(domain: &str, parts: &[&[u8]]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for part in std::iter::once(&domain.as_bytes()).chain(parts) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    Digest(*hasher.finalize().as_bytes())
+}
+
+/// 32 bytes of BLAKE3, written as 64 hex digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    pub const ZERO: Self = Self([0; 32]);
+
+    #[must_use]
+    pub fn parse(hex: &str) -> Option<Self> {
+        decode_hex(hex).map(Self)
+    }
+}
+
+/// 16 bytes that name a decision, an alert or a revocation, written as 32 hex digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id128(pub [u8; 16]);
+
+impl Id128 {
+    #[must_use]
+    pub fn parse(hex: &str) -> Option<Self> {
+        decode_hex(hex).map(Self)
+    }
+}
+
+/// The first half of a digest.
+impl From<Digest> for Id128 {
+    fn from(digest: Digest) -> Self {
+        let mut first = [0; 16];
+        for (to, from) in first.iter_mut().zip(digest.0) {
+            *to = from;
+        }
+        Self(first)
+    }
+}
+
+macro_rules! hex_text {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut text = [0; 2 * std::mem::size_of::<$name>()];
+                f.write_str(encode_hex(&self.0, &mut text))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut text = [0; 2 * std::mem::size_of::<$name>()];
+                serializer.serialize_str(encode_hex(&self.0, &mut text))
+            }
+        }
+    };
+}
+hex_text!(Digest);
+hex_text!(Id128);
+
+/// Writes `bytes` as lower-case hex digits into `text`, which is twice as long.
+fn encode_hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        if let [high, low] = pair {
+            *high = digit(byte >> 4);
+            *low = digit(byte & 15);
+        }
+    }
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
+fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = [0; N];
+    if hex.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+/// Where a record stands. A file has no topic and one partition, 0.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Position<'a> {
+    pub topic: Option<Cow<'a, str>>,
+    pub partition: i32,
+    pub offset: i64,
+}

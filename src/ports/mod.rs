@@ -1,0 +1,3 @@
+//! What the inside asks of the outside, as traits with two implementations each.
+
+pub mod tables;

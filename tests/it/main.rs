@@ -1,0 +1,9 @@
+//! One integration binary: laws, golden transcripts, contracts, and the live suites.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test that cannot go on must fail loudly"
+)]
