@@ -73,3 +73,194 @@ pub enum Evidence {
         by_session: bool,
     },
 }
+
+/// One value of an evidence in words: the maps `before` and `now` of a reason, and what a rule's
+/// `evidence = { key = ["word"] }` looks into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said<'e> {
+    Number(i64),
+    Word(&'e str),
+    List(&'e [&'static str]),
+}
+
+impl Evidence {
+    /// Whether `before` or `now` has `key` with this word in it; numbers are compared in digits.
+    #[must_use]
+    pub fn says(&self, key: &str, word: &str) -> bool {
+        let mut said = false;
+        let mut look = |at: &'static str, value: Said<'_>| {
+            said |= at == key
+                && match value {
+                    Said::Number(number) => word.parse() == Ok(number),
+                    Said::Word(one) => one == word,
+                    Said::List(all) => all.contains(&word),
+                };
+        };
+        self.before(&mut look);
+        self.now(&mut look);
+        said
+    }
+
+    /// What the baseline holds, key by key.
+    pub fn before(&self, tell: &mut dyn FnMut(&'static str, Said<'_>)) {
+        match self {
+            Self::Location { places, nearest_km, spread_km, .. } => {
+                tell("places", number(*places));
+                tell("nearest_km", number(*nearest_km));
+                tell("spread_km", number(*spread_km));
+            }
+            Self::Travel { elapsed_s, .. } => tell("elapsed_s", long(*elapsed_s)),
+            Self::Network { networks, .. } => tell("networks", number(*networks)),
+            Self::Device { devices, .. } => tell("devices", number(*devices)),
+            Self::Session { browser, os, age_s, .. } => {
+                if let Some((was, _)) = browser {
+                    tell("browser", Said::Word(was.name()));
+                }
+                if let Some((was, _)) = os {
+                    tell("os", Said::Word(was.name()));
+                }
+                tell("age_s", long(*age_s));
+            }
+            Self::Hour { logins, usual_minute, share_permille, .. } => {
+                tell("logins", number(*logins));
+                tell("usual_minute", number(*usual_minute));
+                tell("share_permille", number(*share_permille));
+            }
+            Self::Behavior { learned, .. } => tell("learned", number(*learned)),
+            Self::FailedBurst { threshold_centi, half_life_s, .. } => {
+                tell("threshold_centi", number(*threshold_centi));
+                tell("half_life_s", number(*half_life_s));
+            }
+            Self::Fatigue { threshold, .. } => tell("threshold", number(*threshold)),
+            Self::Reported { since_s, .. } => tell("since_s", long(*since_s)),
+            Self::Anonymous { .. } => {}
+        }
+    }
+
+    /// What this event shows, key by key.
+    pub fn now(&self, tell: &mut dyn FnMut(&'static str, Said<'_>)) {
+        match self {
+            Self::Location { country, country_seen, radius_km, .. } => {
+                if let Some(country) = country {
+                    tell("country", Said::Word(country.as_str()));
+                }
+                tell("radius_km", number(*radius_km));
+                list(tell, "new", &[(!country_seen && country.is_some(), "country")]);
+            }
+            Self::Travel { distance_km, least_kmh, radii_km, .. } => {
+                tell("distance_km", number(*distance_km));
+                tell("least_kmh", number(*least_kmh));
+                tell("radii_km", number(*radii_km));
+            }
+            Self::Network { asn, asn_seen, country_seen, .. } => {
+                if let Some(asn) = asn {
+                    tell("asn", number(*asn));
+                }
+                list(tell, "new", &[(true, "network"), (!asn_seen, "asn"), (!country_seen, "country")]);
+            }
+            Self::Anonymous { class, asn } => {
+                tell("class", Said::Word(class.name()));
+                if let Some(asn) = asn {
+                    tell("asn", number(*asn));
+                }
+            }
+            Self::Device { browser, os, browser_seen, os_seen, network_seen, .. } => {
+                if let Some(browser) = browser {
+                    tell("browser", Said::Word(browser.name()));
+                }
+                if let Some(os) = os {
+                    tell("os", Said::Word(os.name()));
+                }
+                let new = [
+                    (true, "device"),
+                    (!browser_seen, "browser"),
+                    (!os_seen, "os"),
+                    (!network_seen, "network"),
+                ];
+                list(tell, "new", &new);
+            }
+            Self::Session { device, browser, os, .. } => {
+                let changed =
+                    [(*device, "device_fingerprint"), (browser.is_some(), "browser"), (os.is_some(), "os")];
+                list(tell, "changed", &changed);
+                if let Some((_, is)) = browser {
+                    tell("browser", Said::Word(is.name()));
+                }
+                if let Some((_, is)) = os {
+                    tell("os", Said::Word(is.name()));
+                }
+            }
+            Self::Hour { minute_of_day, weekend, .. } => {
+                tell("minute_of_day", number(*minute_of_day));
+                tell("day", Said::Word(if *weekend { "weekend" } else { "workday" }));
+            }
+            Self::Behavior { batches, deviation_centi, features, .. } => {
+                tell("batches", number(*batches));
+                tell("deviation_centi", number(*deviation_centi));
+                tell("features", number(*features));
+            }
+            Self::FailedBurst { failures_centi, .. } => tell("failures_centi", number(*failures_centi)),
+            Self::Fatigue { refused, within_s, .. } => {
+                tell("refused", number(*refused));
+                tell("within_s", number(*within_s));
+            }
+            Self::Reported { by_device, by_session, .. } => {
+                list(tell, "same", &[(*by_device, "device"), (*by_session, "session")]);
+            }
+        }
+    }
+}
+
+fn number(number: impl Into<i64>) -> Said<'static> {
+    Said::Number(number.into())
+}
+
+fn long(number: u64) -> Said<'static> {
+    Said::Number(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Tells the words that hold, in order; nothing when none does.
+fn list(tell: &mut dyn FnMut(&'static str, Said<'_>), key: &'static str, words: &[(bool, &'static str)]) {
+    let mut held = [""; 4];
+    let mut count = 0;
+    for ((_, word), slot) in words.iter().filter(|(holds, _)| *holds).zip(&mut held) {
+        *slot = word;
+        count += 1;
+    }
+    if let Some(held) = held.get(..count).filter(|held| !held.is_empty()) {
+        tell(key, Said::List(held));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(evidence: &Evidence, key: &str, word: &str, expected: bool) {
+        assert_eq!(evidence.says(key, word), expected, "{key} = {word}");
+    }
+
+    #[test]
+    fn a_session_says_what_changed() {
+        let device = Evidence::Session { device: true, browser: None, os: None, age_s: 60 };
+        check(&device, "changed", "device_fingerprint", true);
+        check(&device, "changed", "browser", false);
+        check(&device, "age_s", "60", true);
+        check(&device, "age_s", "6", false);
+        check(&device, "changes", "device_fingerprint", false);
+
+        let browser = Some((Browser::Chrome, Browser::Firefox));
+        let browser = Evidence::Session { device: false, browser, os: None, age_s: 60 };
+        check(&browser, "changed", "browser", true);
+        check(&browser, "changed", "device_fingerprint", false);
+        check(&browser, "browser", "Chrome", true);
+        check(&browser, "browser", "Firefox", true);
+    }
+
+    #[test]
+    fn a_network_says_its_class() {
+        check(&Evidence::Anonymous { class: NetworkClass::Tor, asn: None }, "class", "tor", true);
+        check(&Evidence::Anonymous { class: NetworkClass::Tor, asn: None }, "asn", "0", false);
+    }
+}
