@@ -6,5 +6,6 @@
 pub mod engine;
 pub mod model;
 pub mod ports;
+pub mod simulate;
 
 pub mod cli;
