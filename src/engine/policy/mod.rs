@@ -23,6 +23,14 @@ pub struct Policy {
     pub unanswered: Option<Duration>,
     /// Whether `new_device` is softened when browser, OS and network are all usual.
     pub soften: bool,
+    /// Failures, decayed by half each `failed_burst_half_life`, from which `failed_burst` fires.
+    pub failed_burst_threshold: u16,
+    pub failed_burst_half_life: Duration,
+    /// Prompts refused or ignored within `challenge_fatigue_within` from which `challenge_fatigue` fires.
+    pub challenge_fatigue_threshold: u16,
+    pub challenge_fatigue_within: Duration,
+    /// The silence from which `dormant_account` fires.
+    pub dormant_after: Duration,
     /// By [`Signal::index`].
     pub signals: [SignalSetting; Signal::COUNT],
     pub groups: Vec<String>,
