@@ -8,4 +8,7 @@ pub mod model;
 pub mod ports;
 pub mod simulate;
 
+pub mod adapters;
+
+mod app;
 pub mod cli;

@@ -97,5 +97,11 @@ pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }
 
+/// The command's result, on stdout.
+#[expect(clippy::print_stdout, reason = "the one place that writes a command's result")]
+pub(crate) fn print(text: &str) {
+    println!("{text}");
+}
+
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 done, and something was found · 2 usage, configuration, policy, \
 schema or unreadable input · 3 something outside not reachable · 4 internal · 130 interrupted";

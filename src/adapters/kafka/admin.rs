@@ -1,0 +1,220 @@
+//! Makes topics and describes them, and says in one voice why the broker does not answer.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+
+use super::events::Events;
+use super::settings::Connection;
+use super::topics::{There, Wanted};
+
+/// Why something asked of the broker did not come.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error(
+        "no broker at `{bootstrap}` within {waited:?} ({reason}): check that Kafka runs there and listens; or give --bootstrap"
+    )]
+    Unreachable { bootstrap: String, waited: Duration, reason: String },
+    #[error("the broker refuses `{what}`: {reason}; allow it for this user (kafka-acls.sh --add)")]
+    Forbidden { what: String, reason: String },
+    #[error("{what}: {reason}")]
+    Refused { what: String, reason: String },
+    #[error("the Kafka client could not be made: {0}")]
+    Client(String),
+}
+
+/// Asks and makes. Reads no records.
+#[derive(Debug)]
+pub struct Admin {
+    client: AdminClient<Events>,
+    bootstrap: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Admin {
+    /// # Errors
+    /// When the client cannot be made; the broker is not asked yet.
+    pub fn new(connection: &Connection) -> Result<Self, Failure> {
+        let client =
+            AdminClient::from_config_and_context(&connection.admin(), Events::new(connection.token()))
+                .map_err(|error| Failure::Client(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|error| Failure::Client(error.to_string()))?;
+        Ok(Self { client, bootstrap: connection.bootstrap().to_owned(), runtime })
+    }
+
+    /// What is there of `names`, within `patience`.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or refuses to describe a topic.
+    pub fn describe(&self, names: &[&str], patience: Duration) -> Result<BTreeMap<String, There>, Failure> {
+        let metadata = self.metadata(patience)?;
+        let mut there = BTreeMap::new();
+        for topic in metadata.topics().iter().filter(|topic| names.contains(&topic.name())) {
+            if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
+                match code {
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => continue,
+                    _ => return Err(refused(&format!("describe topic {}", topic.name()), code)),
+                }
+            }
+            let replication =
+                topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
+            there.insert(
+                topic.name().to_owned(),
+                There {
+                    partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+                    replication: i32::try_from(replication).unwrap_or(i32::MAX),
+                    settings: None,
+                },
+            );
+        }
+        self.read_settings(&mut there, patience)?;
+        Ok(there)
+    }
+
+    fn read_settings(&self, there: &mut BTreeMap<String, There>, patience: Duration) -> Result<(), Failure> {
+        let names: Vec<String> = there.keys().cloned().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let options = AdminOptions::new().request_timeout(Some(patience.min(REQUEST_TIMEOUT)));
+        let answers = self
+            .runtime
+            .block_on(self.client.describe_configs(&resources, &options))
+            .map_err(|error| self.unreachable(patience, &error))?;
+        for (name, answer) in names.iter().zip(answers) {
+            // Not allowed to read settings: the caller sees that they are unknown.
+            let (Ok(resource), Some(topic)) = (answer, there.get_mut(name)) else { continue };
+            topic.settings = Some(
+                resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Makes what is missing; an existing topic is left as it is.
+    ///
+    /// # Errors
+    /// When the broker does not answer or refuses one of them.
+    pub fn create(
+        &self,
+        missing: &[&Wanted<'_>],
+        partitions: i32,
+        replication: i32,
+        patience: Duration,
+    ) -> Result<(), Failure> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let min_isr = if replication >= 3 { "2" } else { "1" };
+        let topics: Vec<_> = missing
+            .iter()
+            .map(|topic| {
+                let new = NewTopic::new(topic.name, partitions, TopicReplication::Fixed(replication))
+                    .set("min.insync.replicas", min_isr);
+                topic.settings.iter().fold(new, |new, (name, value)| new.set(name, value))
+            })
+            .collect();
+        let options = AdminOptions::new()
+            .request_timeout(Some(patience.max(REQUEST_TIMEOUT)))
+            .operation_timeout(Some(REQUEST_TIMEOUT));
+        let answers = self
+            .runtime
+            .block_on(self.client.create_topics(&topics, &options))
+            .map_err(|error| self.unreachable(patience, &error))?;
+        for answer in answers {
+            if let Err((name, code)) = answer
+                && code != RDKafkaErrorCode::TopicAlreadyExists
+            {
+                return Err(refused(&format!("create topic {name}"), code));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many brokers there are: one cannot hold three replicas.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn brokers(&self, patience: Duration) -> Result<usize, Failure> {
+        Ok(self.metadata(patience)?.brokers().len())
+    }
+
+    fn metadata(&self, patience: Duration) -> Result<Metadata, Failure> {
+        let began = Instant::now();
+        loop {
+            let left = patience.saturating_sub(began.elapsed());
+            match self.client.inner().fetch_metadata(None, left.min(REQUEST_TIMEOUT)) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) if began.elapsed() >= patience || !is_distance(&error) => {
+                    return Err(self.unreachable(began.elapsed(), &error));
+                }
+                Err(_) => std::thread::sleep(RETRY_PAUSE.min(left)),
+            }
+        }
+    }
+
+    fn unreachable(&self, waited: Duration, error: &KafkaError) -> Failure {
+        match error.rdkafka_error_code() {
+            Some(code) if !is_distance(error) => refused("the request", code),
+            Some(code) => Failure::Unreachable {
+                bootstrap: self.bootstrap.clone(),
+                waited: Duration::from_secs(waited.as_secs_f64().round().max(1.0) as u64),
+                reason: reason(code),
+            },
+            None => Failure::Refused { what: "the request".into(), reason: error.to_string() },
+        }
+    }
+}
+
+/// The broker is away, as opposed to unwilling.
+pub(super) fn is_distance(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::BrokerNotAvailable
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::WaitingForCoordinator
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+        )
+    )
+}
+
+pub(super) fn refused(what: &str, code: RDKafkaErrorCode) -> Failure {
+    match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::GroupAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
+            Failure::Forbidden { what: what.to_owned(), reason: reason(code) }
+        }
+        _ => Failure::Refused { what: what.to_owned(), reason: reason(code) },
+    }
+}
+
+pub(super) fn reason(code: RDKafkaErrorCode) -> String {
+    let text = code.to_string();
+    let text = text.split_once(" (").map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+    let text = text.rsplit_once(": ").map_or(text, |(_, rest)| rest);
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// One answer of a broker that is there.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);

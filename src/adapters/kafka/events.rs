@@ -1,0 +1,143 @@
+//! What librdkafka tells us outside of records: its log, broken connections, tokens that ran out.
+
+use std::path::PathBuf;
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use tracing::{debug, warn};
+
+/// The context of every client: log lines to ours, tokens from a file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Events {
+    token: Option<TokenFile>,
+}
+
+impl Events {
+    pub(super) const fn new(token: Option<TokenFile>) -> Self {
+        Self { token }
+    }
+
+    /// librdkafka retries connections by itself and reports each failure; who asks for something and
+    /// does not get it says so to people. These lines are for whoever debugs a connection.
+    pub(super) fn note_log(level: RDKafkaLogLevel, fac: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                warn!(target: "librdkafka", fac, "{message}");
+            }
+            _ if matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TXNERR" | "TXNADDOFFSETS") => {
+                debug!(target: "librdkafka", fac, "{message}");
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                warn!(target: "librdkafka", fac, "{message}")
+            }
+            _ => debug!(target: "librdkafka", fac, "{message}"),
+        }
+    }
+
+    pub(super) fn note_error(error: &KafkaError, reason: &str) {
+        debug!(target: "librdkafka", %error, "{reason}");
+    }
+
+    pub(super) fn next_token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.token.as_ref().ok_or_else(|| "no token file is configured".into()).and_then(TokenFile::read)
+    }
+}
+
+impl ClientContext for Events {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        Self::note_log(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Self::note_error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.next_token()
+    }
+}
+
+/// A file that holds a JSON web token and that somebody keeps fresh (a projected service-account
+/// token, an agent). It is read again whenever librdkafka asks for a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TokenFile(PathBuf);
+
+impl TokenFile {
+    pub(super) const fn new(file: PathBuf) -> Self {
+        Self(file)
+    }
+
+    fn read(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let file = self.0.display();
+        let text =
+            std::fs::read_to_string(&self.0).map_err(|error| format!("token file `{file}`: {error}"))?;
+        let token = text.trim();
+        let claims = claims(token).ok_or_else(|| format!("token file `{file}` holds no JSON web token"))?;
+        Ok(OAuthToken {
+            token: token.to_owned(),
+            principal_name: claims.sub.unwrap_or_else(|| "ward".into()),
+            lifetime_ms: claims.exp.saturating_mul(1000),
+        })
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Claims {
+    sub: Option<String>,
+    exp: i64,
+}
+
+/// The middle part of a token. Nothing is verified here: the broker does that.
+fn claims(token: &str) -> Option<Claims> {
+    let mut parts = token.split('.');
+    let (_, body, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
+    serde_json::from_slice(&base64url(body)?).ok()
+}
+
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut count) = (0_u32, 0_u32);
+    for byte in text.trim_end_matches('=').bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6) | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(token: &str, expected: Option<(&str, i64)>) {
+        let found = claims(token).map(|claims| (claims.sub.unwrap_or_default(), claims.exp));
+        assert_eq!(found, expected.map(|(sub, exp)| (sub.to_owned(), exp)));
+    }
+
+    #[test]
+    fn reads_who_and_until_when_from_a_token() {
+        // {"alg":"none"} . {"sub":"ward","exp":1800000000} . nothing
+        check(
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3YXJkIiwiZXhwIjoxODAwMDAwMDAwfQ.",
+            Some(("ward", 1_800_000_000)),
+        );
+        check("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3YXJkIiwiZXhwIjoxODAwMDAwMDAwfQ", None);
+        check("a.!!!.c", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,520 @@
+//! How to reach Kafka, and the client settings that our guarantees rest on.
+//!
+//! [`Settings`] is what a person writes under `[kafka]`; [`Connection`] is what [`Settings::open`]
+//! makes of it: every mistake found, every secret read. Only a `Connection` makes clients, so a
+//! client never runs in plaintext to a distant host by oversight, and never without the properties
+//! that exactly-once needs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::events::TokenFile;
+
+/// The section `[kafka]`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `host:port`, several separated by commas.
+    pub bootstrap: String,
+    /// Consumer group; also the first half of every transactional id.
+    pub group: String,
+    pub tls: Option<Tls>,
+    pub sasl: Option<Sasl>,
+    /// Lets events, and a password if there is one, cross a network unencrypted.
+    pub danger_plaintext: bool,
+    /// Seconds after which a broker that cannot be reached ends the command; none waits for ever.
+    pub connect_timeout_seconds: Option<u64>,
+    /// Any librdkafka property, but those that the guarantees rest on.
+    pub extra: BTreeMap<String, String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bootstrap: "localhost:9092".into(),
+            group: "ward".into(),
+            tls: None,
+            sasl: None,
+            danger_plaintext: false,
+            connect_timeout_seconds: None,
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
+/// TLS; an empty section trusts the system's authorities and shows no certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    pub ca_file: Option<PathBuf>,
+    pub certificate_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    pub key_password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sasl {
+    pub mechanism: Mechanism,
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Name of the environment variable that holds the password.
+    #[serde(default)]
+    pub password_env: Option<String>,
+    /// OAUTHBEARER: a file that holds the current token and that somebody keeps fresh.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub enum Mechanism {
+    #[serde(rename = "PLAIN")]
+    Plain,
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+    #[serde(rename = "OAUTHBEARER")]
+    OauthBearer,
+}
+
+impl Mechanism {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::OauthBearer => "OAUTHBEARER",
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the secrets and finds every mistake. `env` gives an environment variable's value.
+    ///
+    /// # Errors
+    /// One message a mistake: what was found, what was expected, what to do.
+    pub fn open(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Connection, Vec<String>> {
+        let mut mistakes = Vec::new();
+        let mut properties = BTreeMap::new();
+        let mut secrets = BTreeMap::new();
+        let mut token = None;
+
+        let hosts = hosts(&self.bootstrap, &mut mistakes);
+        if self.group.is_empty() || self.group.len() > NAME_BYTES_MAX {
+            mistakes.push(format!("kafka.group is `{}`: expected 1 to {NAME_BYTES_MAX} bytes", self.group));
+        }
+        if self.tls.is_none() && !self.danger_plaintext {
+            for host in hosts.iter().filter(|host| !is_loopback(host)) {
+                mistakes.push(format!(
+                    "kafka.bootstrap names `{host}` without TLS: add a section [kafka.tls] (it may be empty), or, if the \
+                     network may be read by others, danger_plaintext = true"
+                ));
+            }
+        }
+        if let Some(tls) = &self.tls {
+            tls.apply(&mut properties, &mut secrets, &mut mistakes);
+        }
+        if let Some(sasl) = &self.sasl {
+            token = sasl.apply(env, &mut properties, &mut secrets, &mut mistakes);
+        }
+        let protocol = match (self.tls.is_some(), self.sasl.is_some()) {
+            (false, false) => "plaintext",
+            (true, false) => "ssl",
+            (false, true) => "sasl_plaintext",
+            (true, true) => "sasl_ssl",
+        };
+        properties.insert("security.protocol".into(), protocol.into());
+        properties.insert("bootstrap.servers".into(), self.bootstrap.clone());
+        for (name, value) in &self.extra {
+            if is_reserved(name) {
+                mistakes.push(format!(
+                    "kafka.extra sets `{name}`, which the exactly-once guarantee or the connection's safety rests on: remove it"
+                ));
+            } else {
+                properties.insert(name.clone(), value.clone());
+            }
+        }
+        let connection = Connection {
+            bootstrap: self.bootstrap.clone(),
+            group: self.group.clone(),
+            connect_timeout: self.connect_timeout_seconds.map(Duration::from_secs),
+            properties,
+            secrets,
+            token,
+        };
+        if mistakes.is_empty() {
+            connection.try_properties(&mut mistakes);
+        }
+        if mistakes.is_empty() { Ok(connection) } else { Err(mistakes) }
+    }
+}
+
+impl Tls {
+    fn apply(
+        &self,
+        properties: &mut BTreeMap<String, String>,
+        secrets: &mut BTreeMap<&'static str, SecretString>,
+        mistakes: &mut Vec<String>,
+    ) {
+        properties.insert("ssl.endpoint.identification.algorithm".into(), "https".into());
+        for (name, property, file) in [
+            ("ca_file", "ssl.ca.location", &self.ca_file),
+            ("certificate_file", "ssl.certificate.location", &self.certificate_file),
+            ("key_file", "ssl.key.location", &self.key_file),
+        ] {
+            let Some(file) = file else { continue };
+            match std::fs::metadata(file) {
+                Ok(found) if found.is_file() => {
+                    properties.insert(property.into(), file.display().to_string());
+                }
+                Ok(_) => mistakes.push(format!("kafka.tls.{name}: `{}` is no file", file.display())),
+                Err(error) => {
+                    mistakes.push(format!("kafka.tls.{name}: `{}` cannot be read: {error}", file.display()))
+                }
+            }
+        }
+        if self.certificate_file.is_some() != self.key_file.is_some() {
+            mistakes.push(
+                "kafka.tls has one of certificate_file and key_file: a client certificate needs both, PEM"
+                    .into(),
+            );
+        }
+        if let Some(file) = &self.key_password_file
+            && let Some(secret) = secret_file("kafka.tls.key_password_file", file, mistakes)
+        {
+            secrets.insert("ssl.key.password", secret);
+        }
+    }
+}
+
+impl Sasl {
+    fn apply(
+        &self,
+        env: &dyn Fn(&str) -> Option<String>,
+        properties: &mut BTreeMap<String, String>,
+        secrets: &mut BTreeMap<&'static str, SecretString>,
+        mistakes: &mut Vec<String>,
+    ) -> Option<TokenFile> {
+        properties.insert("sasl.mechanism".into(), self.mechanism.name().into());
+        if self.mechanism == Mechanism::OauthBearer {
+            let Some(file) = &self.token_file else {
+                mistakes.push("kafka.sasl has mechanism OAUTHBEARER and no token_file: name the file that holds the token".into());
+                return None;
+            };
+            secret_file("kafka.sasl.token_file", file, mistakes)?;
+            return Some(TokenFile::new(file.clone()));
+        }
+        if self.username.is_empty() {
+            mistakes.push(format!("kafka.sasl has mechanism {} and no username", self.mechanism.name()));
+        }
+        properties.insert("sasl.username".into(), self.username.clone());
+        let password = match (&self.password_file, &self.password_env) {
+            (Some(file), None) => secret_file("kafka.sasl.password_file", file, mistakes),
+            (None, Some(name)) => {
+                let found = env(name).filter(|value| !value.is_empty());
+                if found.is_none() {
+                    mistakes.push(format!("kafka.sasl.password_env: the environment has no `{name}`"));
+                }
+                found.map(SecretString::from)
+            }
+            _ => {
+                mistakes.push("kafka.sasl needs exactly one of password_file and password_env".into());
+                None
+            }
+        };
+        if let Some(password) = password {
+            secrets.insert("sasl.password", password);
+        }
+        None
+    }
+}
+
+/// Checked settings with their secrets: what makes clients.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    bootstrap: String,
+    group: String,
+    connect_timeout: Option<Duration>,
+    properties: BTreeMap<String, String>,
+    secrets: BTreeMap<&'static str, SecretString>,
+    token: Option<TokenFile>,
+}
+
+impl Connection {
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    #[must_use]
+    pub const fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    pub(super) fn token(&self) -> Option<TokenFile> {
+        self.token.clone()
+    }
+
+    /// A client that asks and makes, and reads no records.
+    pub(super) fn admin(&self) -> ClientConfig {
+        self.client(&[])
+    }
+
+    /// A member of the group. `member` is stable over restarts: `instance-worker`.
+    pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
+        let mut config = self.client(CONSUMER);
+        config.set("group.id", group);
+        config.set("group.instance.id", member);
+        config.set("client.id", format!("ward-{member}"));
+        config
+    }
+
+    /// A client without a group that reads given partitions up to what was committed.
+    pub(super) fn reader(&self) -> ClientConfig {
+        let mut config = self.client(CONSUMER);
+        // librdkafka wants a group's name even from a client that joins none.
+        config.set("group.id", &self.group);
+        config.set("enable.partition.eof", "true");
+        config
+    }
+
+    /// Like [`Self::reader`], but told the end of the log and not the last stable offset.
+    pub(super) fn uncommitted_reader(&self) -> ClientConfig {
+        let mut config = self.reader();
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
+    pub(super) fn producer(&self, transactional_id: &str) -> ClientConfig {
+        let mut config = self.client(PRODUCER);
+        config.set("transactional.id", transactional_id);
+        config.set("client.id", format!("ward-{transactional_id}"));
+        config
+    }
+
+    fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in COMMON.iter().chain(ours) {
+            config.set(*name, *value);
+        }
+        // After ours: what is left of `extra` may tune, not weaken.
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        for (name, value) in &self.secrets {
+            config.set(*name, value.expose_secret());
+        }
+        config
+    }
+
+    /// librdkafka says which property or value it does not know only when a client is made.
+    fn try_properties(&self, mistakes: &mut Vec<String>) {
+        for config in [self.admin(), self.producer("check"), self.reader()] {
+            if let Err(error) = config.create_native_config() {
+                let mistake = format!("kafka: {error}");
+                if !mistakes.contains(&mistake) {
+                    mistakes.push(mistake);
+                }
+            }
+        }
+    }
+}
+
+fn hosts<'a>(bootstrap: &'a str, mistakes: &mut Vec<String>) -> Vec<&'a str> {
+    let mut hosts = Vec::new();
+    for address in bootstrap.split(',').map(str::trim) {
+        match address.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+                hosts.push(host)
+            }
+            _ => mistakes.push(format!(
+                "kafka.bootstrap has `{address}`: expected host:port, several separated by commas"
+            )),
+        }
+    }
+    hosts
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn secret_file(name: &str, file: &Path, mistakes: &mut Vec<String>) -> Option<SecretString> {
+    match std::fs::read_to_string(file) {
+        Ok(text) if !text.trim_end_matches(['\r', '\n']).is_empty() => {
+            Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+        }
+        Ok(_) => {
+            mistakes.push(format!("{name}: `{}` is empty", file.display()));
+            None
+        }
+        Err(error) => {
+            mistakes.push(format!("{name}: `{}` cannot be read: {error}", file.display()));
+            None
+        }
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+        || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name.ends_with("_cb")
+}
+
+const COMMON: &[(&str, &str)] = &[
+    ("allow.auto.create.topics", "false"),
+    ("log.connection.close", "false"),
+    ("socket.keepalive.enable", "true"),
+    // The default of 10 s makes a broker that comes back wait for us.
+    ("reconnect.backoff.max.ms", "1000"),
+    // How soon a changed partition count is seen.
+    ("topic.metadata.refresh.interval.ms", "30000"),
+];
+
+const CONSUMER: &[(&str, &str)] = &[
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("isolation.level", "read_committed"),
+    // Eager and static: partition i of every topic on one member, and no rebalance on a restart.
+    ("partition.assignment.strategy", "range"),
+    // The default of 1000 stalls the fetcher for a second each time the local queue was full.
+    ("fetch.queue.backoff.ms", "2"),
+    ("fetch.wait.max.ms", "20"),
+    ("queued.min.messages", "20000"),
+    ("queued.max.messages.kbytes", "32768"),
+    // Above the transaction time-out: a dead member's transaction is gone before its partitions move.
+    ("session.timeout.ms", "10000"),
+    ("heartbeat.interval.ms", "2000"),
+    ("max.poll.interval.ms", "30000"),
+];
+
+const PRODUCER: &[(&str, &str)] = &[
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    ("partitioner", "murmur2_random"),
+    ("transaction.timeout.ms", "8000"),
+    ("message.timeout.ms", "5000"),
+    ("linger.ms", "2"),
+    // A transaction that starts while the broker still finishes the last one is told to come back;
+    // the default back-off of 100 ms would be its whole latency.
+    ("retry.backoff.ms", "5"),
+    ("retry.backoff.max.ms", "20"),
+    // A unit is 8 MiB at most; 64 MiB hold it and never grow beyond.
+    ("queue.buffering.max.kbytes", "65536"),
+    ("queue.buffering.max.messages", "200000"),
+];
+
+const RESERVED: &[&str] = &[
+    "acks",
+    "allow.auto.create.topics",
+    "auto.commit.enable",
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "delivery.report.only.error",
+    "delivery.timeout.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.gapless.guarantee",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "enable.ssl.certificate.verification",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "group.remote.assignor",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "log.queue",
+    "max.poll.interval.ms",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "metadata.broker.list",
+    "partition.assignment.strategy",
+    "partitioner",
+    "request.required.acks",
+    "retries",
+    "security.protocol",
+    "session.timeout.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
+];
+
+const RESERVED_PREFIXES: &[&str] = &["plugin.", "sasl.", "ssl.", "test.mock."];
+
+const NAME_BYTES_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(toml: &str, expected: &[&str]) {
+        let settings: Settings = toml::from_str(toml).unwrap();
+        let found = settings.open(&|_| None).err().unwrap_or_default();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "`{found}` does not say `{expected}`");
+        }
+    }
+
+    #[test]
+    fn plaintext_goes_to_loopback_only() {
+        check("", &[]);
+        check("bootstrap = '127.0.0.9:9092,[::1]:9092'", &[]);
+        check("bootstrap = 'kafka:9092'", &["`kafka` without TLS"]);
+        check("bootstrap = 'localhost:9092,10.0.0.1:9092'", &["`10.0.0.1` without TLS"]);
+        check("bootstrap = 'kafka:9092'\ndanger_plaintext = true", &[]);
+        check("bootstrap = 'kafka:9092'\n[tls]", &[]);
+    }
+
+    #[test]
+    fn what_the_guarantees_rest_on_is_refused_by_name() {
+        check("[extra]\n'linger.ms' = '1'\n'compression.type' = 'zstd'", &[]);
+        check(
+            "[extra]\n'acks' = '1'\n'isolation.level' = 'read_uncommitted'",
+            &["`acks`", "`isolation.level`"],
+        );
+        check("[extra]\n'ssl.ca.location' = '/x'", &["`ssl.ca.location`"]);
+        check("[extra]\n'lingering' = '1'", &["lingering"]);
+    }
+
+    #[test]
+    fn names_every_mistake_at_once() {
+        check(
+            "bootstrap = 'nowhere'\ngroup = ''\n[tls]\nca_file = '/no/such/file'",
+            &["host:port", "kafka.group", "ca_file"],
+        );
+        check("[sasl]\nmechanism = 'PLAIN'", &["no username", "exactly one of"]);
+        check("[sasl]\nmechanism = 'OAUTHBEARER'", &["token_file"]);
+        check(
+            "[sasl]\nmechanism = 'SCRAM-SHA-512'\nusername = 'ward'\npassword_env = 'NONE'",
+            &["no `NONE`"],
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let settings: Settings =
+            toml::from_str("[sasl]\nmechanism = 'PLAIN'\nusername = 'ward'\npassword_env = 'P'").unwrap();
+        let connection = settings.open(&|_| Some("hunter2".into())).unwrap();
+        assert!(!format!("{connection:?}").contains("hunter2"));
+        assert_eq!(connection.admin().get("sasl.password"), Some("hunter2"));
+    }
+}

@@ -1,0 +1,317 @@
+//! The topics: what each must be, and what is wrong with the ones that are there.
+//!
+//! Pure: [`wanted`] says what ought to be, [`compare`] what differs from it. `admin` asks the broker.
+
+use std::collections::BTreeMap;
+
+/// The names in use; the defaults are the contract's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub events: String,
+    pub feedback: String,
+    pub decisions: String,
+    pub alerts: String,
+    pub revocations: String,
+    pub profiles: String,
+    pub rejected: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            events: "identity.events".into(),
+            feedback: "identity.feedback".into(),
+            decisions: "risk.decisions".into(),
+            alerts: "risk.alerts".into(),
+            revocations: "risk.revocations".into(),
+            profiles: "risk.profiles".into(),
+            rejected: "risk.rejected".into(),
+        }
+    }
+}
+
+/// A topic as it ought to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    /// Partition i of this one belongs to the lane of partition i of the input.
+    pub co_partitioned: bool,
+    pub settings: Vec<(&'static str, String)>,
+}
+
+/// A topic as the broker describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct There {
+    pub partitions: i32,
+    pub replication: i32,
+    /// None when the broker does not let us read them.
+    pub settings: Option<BTreeMap<String, String>>,
+}
+
+/// Whether the lanes can run all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Works, with less than was promised.
+    Weak,
+    /// Nothing can run.
+    Wrong,
+}
+
+/// One thing that is not as it ought to be.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Mistake {
+    pub topic: String,
+    pub severity: Severity,
+    pub found: String,
+    pub expected: String,
+    pub remedy: String,
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "topic `{}`: {}, expected {}; {}", self.topic, self.found, self.expected, self.remedy)
+    }
+}
+
+/// All topics, the input first.
+#[must_use]
+pub fn wanted(names: &Names) -> Vec<Wanted<'_>> {
+    let plain = |name, co_partitioned| Wanted { name, co_partitioned, settings: Vec::new() };
+    vec![
+        Wanted {
+            name: &names.events,
+            co_partitioned: true,
+            // The engine compares an event's time with the record's: whose clock that is must not be the sender's.
+            settings: vec![(TIMESTAMP_TYPE, "LogAppendTime".into())],
+        },
+        Wanted {
+            name: &names.feedback,
+            co_partitioned: false,
+            settings: vec![(TIMESTAMP_TYPE, "LogAppendTime".into())],
+        },
+        plain(&names.decisions, true),
+        plain(&names.alerts, true),
+        plain(&names.revocations, true),
+        Wanted {
+            name: &names.profiles,
+            co_partitioned: true,
+            settings: vec![
+                (CLEANUP, "compact,delete".into()),
+                ("retention.ms", PROFILE_RETENTION_MS.to_string()),
+                ("retention.bytes", "-1".into()),
+                ("min.cleanable.dirty.ratio", "0.1".into()),
+                ("max.compaction.lag.ms", DAY_MS.to_string()),
+                ("segment.ms", HOUR_MS.to_string()),
+            ],
+        },
+        plain(&names.rejected, true),
+    ]
+}
+
+/// What is wrong with the topics that are there (`None`: missing). `partitions` is the wanted number;
+/// without one the input's number is what the others must have.
+#[must_use]
+pub fn compare(
+    wanted: &[Wanted<'_>],
+    there: &BTreeMap<String, There>,
+    partitions: Option<i32>,
+) -> Vec<Mistake> {
+    let number = partitions
+        .or_else(|| wanted.first().and_then(|input| there.get(input.name)).map(|input| input.partitions));
+    let input = wanted.first().map_or("", |input| input.name);
+    let mut mistakes = Vec::new();
+    for topic in wanted {
+        let mut note = |severity, found: String, expected: String, remedy: String| {
+            mistakes.push(Mistake { topic: topic.name.into(), severity, found, expected, remedy });
+        };
+        let Some(found) = there.get(topic.name) else {
+            note(Severity::Wrong, "missing".into(), "a topic".into(), "run `ward topics create`".into());
+            continue;
+        };
+        if let Some(number) = number
+            && topic.co_partitioned
+            && found.partitions != number
+        {
+            let remedy = if partitions.is_some() && topic.name == input {
+                "a topic keeps its users where they are: make a new one, or ask for its number".to_owned()
+            } else if found.partitions < number {
+                format!("run `kafka-topics.sh --alter --topic {} --partitions {number}`", topic.name)
+            } else {
+                format!("delete it and run `ward topics create --partitions {number}`, or name another one")
+            };
+            let expected =
+                if partitions.is_some() { format!("{number}") } else { format!("{number} like `{input}`") };
+            note(Severity::Wrong, format!("{} partitions", found.partitions), expected, remedy);
+        }
+        let Some(settings) = &found.settings else {
+            note(
+                Severity::Weak,
+                "settings may not be read".into(),
+                "permission to describe them".into(),
+                "allow DescribeConfigs on the topic to check them".into(),
+            );
+            continue;
+        };
+        for (name, value) in &topic.settings {
+            let current = settings.get(*name).map_or("", String::as_str);
+            if !same(name, current, value) {
+                let severity = if weighty(name, current) { Severity::Wrong } else { Severity::Weak };
+                note(
+                    severity,
+                    format!("{name}={current}"),
+                    format!("{name}={value}"),
+                    alter(topic.name, name, value),
+                );
+            }
+        }
+        if topic.settings.iter().all(|(name, _)| *name != CLEANUP)
+            && settings.get(CLEANUP).is_some_and(|policy| policy.contains("compact"))
+        {
+            note(
+                Severity::Wrong,
+                format!("{CLEANUP}=compact"),
+                format!("{CLEANUP}=delete"),
+                alter(topic.name, CLEANUP, "delete"),
+            );
+        }
+        let isr = settings.get(MIN_ISR).and_then(|value| value.parse::<i32>().ok()).unwrap_or(1);
+        if isr > found.replication {
+            note(
+                Severity::Wrong,
+                format!("{MIN_ISR}={isr} with {} replicas", found.replication),
+                format!("at most {}", found.replication),
+                alter(topic.name, MIN_ISR, &found.replication.to_string()),
+            );
+        }
+    }
+    mistakes
+}
+
+/// Lists compare as sets, numbers as numbers.
+fn same(name: &str, found: &str, expected: &str) -> bool {
+    if name == CLEANUP {
+        let set = |text: &str| {
+            let mut parts: Vec<_> = text.split(',').map(|part| part.trim().to_owned()).collect();
+            parts.sort();
+            parts
+        };
+        // Compaction alone keeps more, never less.
+        return set(found) == set(expected) || found.trim() == "compact";
+    }
+    if name == "retention.ms" {
+        // Longer, or for ever, is as good.
+        return found.parse::<i64>().is_ok_and(|ms| ms < 0 || ms >= PROFILE_RETENTION_MS);
+    }
+    found == expected
+        || matches!((found.parse::<f64>(), expected.parse::<f64>()), (Ok(a), Ok(b)) if (a - b).abs() < 1e-9)
+}
+
+/// Without compaction the topic of profiles forgets people who have not logged in for a week.
+fn weighty(name: &str, found: &str) -> bool {
+    name == CLEANUP && !found.contains("compact")
+}
+
+fn alter(topic: &str, name: &str, value: &str) -> String {
+    let value = if value.contains(',') { format!("[{value}]") } else { value.to_owned() };
+    format!("run `kafka-configs.sh --alter --topic {topic} --add-config {name}={value}`")
+}
+
+const CLEANUP: &str = "cleanup.policy";
+const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+const MIN_ISR: &str = "min.insync.replicas";
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// The life of a profile without an event (400 days), and a month more.
+const PROFILE_RETENTION_MS: i64 = 430 * DAY_MS;
+
+/// Co-partitioned topics when nobody says: the group can grow to so many workers.
+pub const PARTITIONS_DEFAULT: i32 = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn as_wanted(names: &Names) -> BTreeMap<String, There> {
+        wanted(names)
+            .into_iter()
+            .map(|topic| {
+                let mut settings: BTreeMap<String, String> =
+                    topic.settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                settings.entry(CLEANUP.into()).or_insert_with(|| "delete".into());
+                (topic.name.to_owned(), There { partitions: 4, replication: 1, settings: Some(settings) })
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(
+        change: impl FnOnce(&mut BTreeMap<String, There>),
+        partitions: Option<i32>,
+        expected: &[(&str, Severity, &str)],
+    ) {
+        let names = Names::default();
+        let mut there = as_wanted(&names);
+        change(&mut there);
+        let found = compare(&wanted(&names), &there, partitions);
+        let found: Vec<_> = found
+            .iter()
+            .map(|mistake| (mistake.topic.as_str(), mistake.severity, mistake.found.as_str()))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    fn set(there: &mut BTreeMap<String, There>, topic: &str, name: &str, value: &str) {
+        there.get_mut(topic).unwrap().settings.as_mut().unwrap().insert(name.into(), value.into());
+    }
+
+    #[test]
+    fn what_create_makes_passes() {
+        check(|_| {}, None, &[]);
+        check(|_| {}, Some(4), &[]);
+    }
+
+    #[test]
+    fn names_what_is_missing_and_what_is_not_co_partitioned() {
+        use Severity::{Weak, Wrong};
+        check(|there| drop(there.remove("risk.alerts")), None, &[("risk.alerts", Wrong, "missing")]);
+        check(
+            |there| there.get_mut("risk.decisions").unwrap().partitions = 3,
+            None,
+            &[("risk.decisions", Wrong, "3 partitions")],
+        );
+        check(|there| there.get_mut("identity.feedback").unwrap().partitions = 1, None, &[]);
+        check(
+            |there| there.get_mut("risk.alerts").unwrap().settings = None,
+            None,
+            &[("risk.alerts", Weak, "settings may not be read")],
+        );
+    }
+
+    #[test]
+    fn a_profile_topic_must_be_compacted_and_an_output_must_not() {
+        use Severity::{Weak, Wrong};
+        check(|there| set(there, "risk.profiles", CLEANUP, "compact"), None, &[]);
+        check(|there| set(there, "risk.profiles", CLEANUP, "delete,compact"), None, &[]);
+        check(
+            |there| set(there, "risk.profiles", CLEANUP, "delete"),
+            None,
+            &[("risk.profiles", Wrong, "cleanup.policy=delete")],
+        );
+        check(
+            |there| set(there, "risk.decisions", CLEANUP, "compact"),
+            None,
+            &[("risk.decisions", Wrong, "cleanup.policy=compact")],
+        );
+        check(
+            |there| set(there, "identity.events", TIMESTAMP_TYPE, "CreateTime"),
+            None,
+            &[("identity.events", Weak, "message.timestamp.type=CreateTime")],
+        );
+        check(
+            |there| set(there, "risk.alerts", MIN_ISR, "2"),
+            None,
+            &[("risk.alerts", Wrong, "min.insync.replicas=2 with 1 replicas")],
+        );
+    }
+}
