@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod model;
+pub mod pipeline;
 pub mod ports;
 pub mod simulate;
 

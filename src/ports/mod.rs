@@ -1,3 +1,8 @@
 //! What the inside asks of the outside, as traits with two implementations each.
 
+pub mod clock;
+pub mod failure;
+pub mod ledger;
+pub mod source;
+pub mod store;
 pub mod tables;

@@ -138,7 +138,14 @@ mod tests {
         let names: Vec<_> = Attack::ALL.iter().map(|attack| attack.name()).collect();
         assert_eq!(
             names,
-            ["stolen_password_abroad", "same_city", "session_theft", "mfa_fatigue", "slow_takeover", "insider"]
+            [
+                "stolen_password_abroad",
+                "same_city",
+                "session_theft",
+                "mfa_fatigue",
+                "slow_takeover",
+                "insider"
+            ]
         );
         assert_eq!(Attack::parse("insider"), Some(Attack::Insider));
         assert_eq!(Attack::parse("Insider"), None);

@@ -1,0 +1,8 @@
+//! The pipeline: lanes as state machines that hand out what to do, and never wait.
+//!
+//! [`lane`] decides the records of one partition; [`dispatch`] is a worker's set of lanes and says
+//! what comes next (publish, checkpoint, seek, recover); [`recover`] says where a lane begins;
+//! [`restore`] fills a store from the changelog. The runtime carries it out against Kafka,
+//! `adapters/embedded` in memory, the simulator with faults.
+
+pub mod recover;

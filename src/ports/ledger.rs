@@ -1,0 +1,310 @@
+//! The ledger: what is committed, and the only place where something becomes true.
+//!
+//! One transaction carries one unit of each lane that has something, with its mark as the committed
+//! input offset. Either all of it can be read afterwards, or nothing.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::model::id::Digest;
+
+/// How far a lane has come: the next input offset, and the chain after the last decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    pub offset: i64,
+    pub chain: Digest,
+}
+
+impl Mark {
+    /// The metadata of the committed offset: the chain as 64 hex digits.
+    #[must_use]
+    pub fn metadata(&self) -> String {
+        self.chain.to_string()
+    }
+
+    /// Strict: 64 lower-case or upper-case hex digits, an offset that is not negative, nothing else.
+    #[must_use]
+    pub fn parse(offset: i64, metadata: &str) -> Option<Self> {
+        (offset >= 0).then_some(())?;
+        Digest::parse(metadata).map(|chain| Self { offset, chain })
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:.8}", self.offset, self.chain.to_string())
+    }
+}
+
+/// Where in the output a lane stands, as delivery reports gave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Positions {
+    /// Of the last decision in `risk.decisions`; `None` while there is none that we know of.
+    pub decision: Option<i64>,
+    /// Of the next record in `risk.profiles`; `None` while we have written none.
+    pub profiles: Option<i64>,
+}
+
+impl Positions {
+    /// What is newer where it knows something, else what was known.
+    #[must_use]
+    pub fn then(self, newer: Self) -> Self {
+        Self { decision: newer.decision.or(self.decision), profiles: newer.profiles.or(self.profiles) }
+    }
+}
+
+/// The topics that a user lane writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Output {
+    Decisions,
+    Alerts,
+    Revocations,
+    Profiles,
+    Rejected,
+}
+
+impl Output {
+    pub const ALL: [Self; 5] =
+        [Self::Decisions, Self::Alerts, Self::Revocations, Self::Profiles, Self::Rejected];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decisions => "decisions",
+            Self::Alerts => "alerts",
+            Self::Revocations => "revocations",
+            Self::Profiles => "profiles",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// What one lane adds to one transaction. Sealed: nobody changes it any more.
+///
+/// Keys and values lie in one buffer; a unit costs two allocations, however many records it has,
+/// and gives both back when it is done with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    pub partition: i32,
+    /// Counts the lane's units since its assignment.
+    pub number: u64,
+    pub from: Mark,
+    pub to: Mark,
+    bytes: Vec<u8>,
+    records: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    output: Output,
+    offset: i64,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+/// One record of a unit, to be written to the lane's own partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing<'u> {
+    pub output: Output,
+    /// Offset of the input record that led to it.
+    pub offset: i64,
+    pub key: &'u [u8],
+    pub value: &'u [u8],
+}
+
+impl Unit {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of keys and values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// In the order in which they must be written. Records of [`Output::Profiles`] carry the headers
+    /// `offset` (decimal) and `chain` (hex) of [`Unit::to`].
+    pub fn records(&self) -> impl Iterator<Item = Outgoing<'_>> {
+        self.records.iter().map(|entry| Outgoing {
+            output: entry.output,
+            offset: entry.offset,
+            key: self.bytes.get(entry.key.clone()).unwrap_or_default(),
+            value: self.bytes.get(entry.value.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// Empties it for `partition`, keeping its buffers.
+    pub fn reset(&mut self, partition: i32, number: u64, from: Mark) {
+        *self = Self {
+            partition,
+            number,
+            from,
+            to: from,
+            bytes: std::mem::take(&mut self.bytes),
+            records: std::mem::take(&mut self.records),
+        };
+        self.bytes.clear();
+        self.records.clear();
+    }
+
+    /// Writes a key into the buffer, for the records that follow.
+    pub fn key(&mut self, key: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        start..self.bytes.len()
+    }
+
+    /// Appends a record whose value `write` appends to the buffer.
+    pub fn push<T>(
+        &mut self,
+        output: Output,
+        offset: i64,
+        key: Range<usize>,
+        write: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> T {
+        let start = self.bytes.len();
+        let written = write(&mut self.bytes);
+        self.records.push(Entry { output, offset, key, value: start..self.bytes.len() });
+        written
+    }
+
+    /// A place to come back to with [`Unit::cut`].
+    #[must_use]
+    pub fn here(&self) -> Place {
+        Place { records: self.records.len(), bytes: self.bytes.len() }
+    }
+
+    /// Drops what was written since `place`.
+    pub fn cut(&mut self, place: Place) {
+        self.records.truncate(place.records);
+        self.bytes.truncate(place.bytes);
+    }
+
+    /// Bytes of the largest value since `place`.
+    #[must_use]
+    pub fn largest_since(&self, place: Place) -> usize {
+        self.records
+            .get(place.records..)
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| entry.value.len())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// See [`Unit::here`].
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    records: usize,
+    bytes: usize,
+}
+
+/// Headers of every record of `risk.profiles`.
+pub const HEADER_OFFSET: &str = "offset";
+pub const HEADER_CHAIN: &str = "chain";
+
+/// What the group has committed for an input partition, as the broker keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub offset: i64,
+    pub metadata: String,
+}
+
+/// The last thing that anybody wrote down about a partition's mark, beside the committed offset:
+/// the last committed decision, else the headers of the last record of `risk.profiles`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// Both topics have never held a record of this partition.
+    Never,
+    /// They held some once (their first offset is not 0), and retention has taken all of them.
+    Expired,
+    Last(Mark, Positions),
+}
+
+/// What must be known of the broker to take over a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    pub committed: Option<Committed>,
+    /// First and next offset of the input.
+    pub input: Range<i64>,
+    /// First and next offset of `risk.profiles`; the next one as a read_uncommitted reader sees it.
+    pub profiles: Range<i64>,
+    pub witness: Witness,
+}
+
+/// One record of the changelog, as restore reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    pub key: &'a [u8],
+    /// `None` ends the part.
+    pub value: Option<&'a [u8]>,
+    /// From its headers; `None` when they are missing or not in their form.
+    pub mark: Option<Mark>,
+    pub offset: i64,
+}
+
+/// The broker, as a worker needs it: one transactional writer and the questions of recovery.
+pub trait Ledger: fmt::Debug {
+    /// One transaction: every record of `units`, and their marks as committed offsets with
+    /// metadata. The answer has one entry a unit, in order: positions of what this unit wrote.
+    ///
+    /// # Errors
+    /// See [`Failure`]: each kind asks for something else.
+    fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure>;
+
+    /// What is known of a partition that was just assigned.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked.
+    fn ground(&mut self, partition: i32) -> Result<Ground, Failure>;
+
+    /// The chain that the decision at `offset` of the partition's decisions carries; `None` when
+    /// there is no such record any more.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked.
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure>;
+
+    /// Reads committed changes from `from` to the end of the partition's changelog, and returns the
+    /// offset after the last one read (control records included). `visit` returning `false` ends it.
+    ///
+    /// # Errors
+    /// When the broker cannot be read.
+    fn changes(
+        &mut self,
+        partition: i32,
+        from: i64,
+        visit: &mut dyn FnMut(Change<'_>) -> bool,
+    ) -> Result<i64, Failure>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(offset: i64, metadata: &str, accepted: bool) {
+        assert_eq!(Mark::parse(offset, metadata).is_some(), accepted, "{offset} `{metadata}`");
+    }
+
+    #[test]
+    fn metadata_is_read_strictly() {
+        let mark = Mark { offset: 7, chain: Digest([0xab; 32]) };
+        assert_eq!(Mark::parse(7, &mark.metadata()), Some(mark));
+        check(-1, &mark.metadata(), false);
+        check(7, "", false);
+        check(7, "ab", false);
+        check(7, &format!("{} ", mark.metadata()), false);
+        check(7, &"g".repeat(64), false);
+    }
+}
