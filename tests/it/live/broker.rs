@@ -1,0 +1,118 @@
+//! The broker that a test talks to: the one that `make test` started for all of them, or one of its
+//! own, which it may stop, kill and bring back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A running broker. One of the test's own is stopped and deleted when the value is dropped.
+#[derive(Debug)]
+pub(super) struct Broker {
+    settings: BTreeMap<String, String>,
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    home: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+impl Broker {
+    /// The broker of the whole run. Tests share it, so each takes topics and a group of its own.
+    #[track_caller]
+    pub(super) fn shared() -> Self {
+        let settings: BTreeMap<_, _> = std::env::vars().filter(|(key, _)| key.starts_with("WARD_KAFKA")).collect();
+        assert!(
+            settings.contains_key("WARD_KAFKA"),
+            "no broker: run `make test`, or start one with tests/kafka/broker and set what it prints"
+        );
+        Self { settings, own: None }
+    }
+
+    /// A broker of this test's own; `options` as of `tests/kafka/broker start`.
+    #[track_caller]
+    pub(super) fn own(options: &[&str]) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let mut broker = Self { settings: BTreeMap::new(), own: Some(Own { home, options }) };
+        broker.start();
+        broker
+    }
+
+    /// Starts an own broker again, on its old port with its old data.
+    #[track_caller]
+    pub(super) fn start(&mut self) {
+        let own = self.own.as_ref().expect("only an own broker is started by a test");
+        let printed = own.run("start", &own.options);
+        self.settings =
+            printed.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    }
+
+    /// Ends an own broker as a power cut does; `start` brings it back.
+    #[track_caller]
+    pub(super) fn kill(&self) {
+        self.own.as_ref().expect("only an own broker is killed by a test").run("stop", &["--kill".to_owned()]);
+    }
+
+    pub(super) fn bootstrap(&self) -> &str {
+        &self.settings["WARD_KAFKA"]
+    }
+
+    /// What `tests/kafka/broker` printed: address, security, CA, user, password file.
+    pub(super) fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// Makes a topic with a name that nobody else has.
+    #[track_caller]
+    pub(super) fn topic(&self, name: &str, partitions: u32) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{name}-{}-{count}", std::process::id());
+        let plain = self.settings.get("WARD_KAFKA_PLAIN").map_or_else(|| self.bootstrap(), String::as_str);
+        said(
+            Command::new(script("broker"))
+                .args(["tool", "org.apache.kafka.tools.TopicCommand", "--create", "--topic", &name])
+                .args(["--bootstrap-server", plain, "--partitions", &partitions.to_string()])
+                .output(),
+        );
+        name
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(own) = &self.own {
+            drop(own.command("stop", &[]).output());
+        }
+    }
+}
+
+impl Own {
+    #[track_caller]
+    fn run(&self, command: &str, options: &[String]) -> String {
+        said(self.command(command, options).output())
+    }
+
+    fn command(&self, command: &str, options: &[String]) -> Command {
+        let mut run = Command::new(script("broker"));
+        run.arg(command).arg("--dir").arg(self.home.path().join("broker")).args(options);
+        run
+    }
+}
+
+/// A script of `tests/kafka`.
+pub(super) fn script(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka").join(name)
+}
+
+/// The output of a command that must succeed.
+#[track_caller]
+pub(super) fn said(output: std::io::Result<Output>) -> String {
+    let output = output.expect("the command starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+    out.into_owned()
+}

@@ -1,0 +1,54 @@
+//! Somebody else's clients: `tests/kafka/read.py` and `tests/kafka/produce.py`.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::broker::{Broker, said, script};
+
+/// Waits for that many records of a topic, read_committed.
+#[track_caller]
+pub(super) fn read(broker: &Broker, topic: &str, count: usize) -> Vec<Value> {
+    lines(&said(python(broker, "read.py", topic).args(["--count", &count.to_string()]).output()))
+}
+
+/// Everything that the topic holds now, read_committed.
+#[track_caller]
+pub(super) fn read_all(broker: &Broker, topic: &str) -> Vec<Value> {
+    lines(&said(python(broker, "read.py", topic).output()))
+}
+
+/// Writes events in JSON, each keyed by its tenant and user.
+#[track_caller]
+pub(super) fn produce(broker: &Broker, topic: &str, events: &[&str]) {
+    feed(&mut python(broker, "produce.py", topic), &events.join("\n"));
+}
+
+/// Writes records as they are told, with their own keys and partitions; see `produce.py --raw`.
+#[track_caller]
+pub(super) fn produce_raw(broker: &Broker, topic: &str, records: &[Value]) {
+    let text = records.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    feed(python(broker, "produce.py", topic).arg("--raw"), &text);
+}
+
+#[track_caller]
+fn feed(command: &mut Command, text: &str) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    said(child.wait_with_output());
+}
+
+fn python(broker: &Broker, program: &str, topic: &str) -> Command {
+    static INTERPRETER: OnceLock<String> = OnceLock::new();
+    let interpreter = INTERPRETER.get_or_init(|| said(Command::new(script("clients")).output()).trim().to_owned());
+    let mut command = Command::new(interpreter);
+    command.arg(script(program)).arg(topic).envs(broker.settings());
+    command
+}
+
+#[track_caller]
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("read.py prints JSON lines")).collect()
+}
