@@ -1,6 +1,6 @@
 //! The fold: one observation and a profile to a ruling and the next profile.
 
-use crate::engine::baseline::Profile;
+use crate::engine::baseline::{Part, Profile};
 use crate::engine::policy::Policy;
 use crate::model::decision::{Basis, Ruling};
 use crate::model::id::Position;
@@ -17,6 +17,8 @@ pub struct Setting<'p> {
 pub enum Stepped<'a> {
     /// Seen before: no decision, nothing learned; only the mark moves.
     Duplicate,
+    /// Nothing was done: this part must be loaded first, see [`Profile::needs`].
+    Missing(Part),
     Decided(Box<Ruling<'a>>),
 }
 

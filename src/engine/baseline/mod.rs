@@ -1,17 +1,28 @@
 //! The profile of a user: bounded parts with decay, and their stored form.
+//!
+//! | part | holds | at most |
+//! |---|---|---|
+//! | `core` | habits, sessions, bursts, held observations, standing: what every event needs | 2 KiB |
+//! | `journal/0`–`/7`, `checkpoint` | how the habits came about, so that they can be un-learned | 386 B each, 1 KiB |
+//! | `keystroke`, `mouse`, `touch` | how the user types and points | 2 KiB each |
 
-/// A part of a profile: one record of `risk.profiles`, one value of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    Core,
-    Keystroke,
-    Mouse,
-    Touch,
-    Checkpoint,
-    /// 0..=7.
-    Journal(u8),
-}
+pub mod codec;
+pub mod core;
+pub mod decay;
+pub mod devices;
+pub mod few;
+pub mod habits;
+pub mod hours;
+pub mod journal;
+pub mod marks;
+pub mod networks;
+pub mod part;
+pub mod places;
+pub mod profile;
+pub mod session;
 
-/// A user's profile as loaded for one step.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Profile {}
+pub use self::core::Core;
+pub use habits::{Baseline, Fix};
+pub use journal::{Checkpoint, Chunk, LearnStep, fold};
+pub use part::{Part, PartSet};
+pub use profile::Profile;

@@ -1,0 +1,349 @@
+//! What `core` remembers besides habits: bursts, held observations, standing, cases, revocations.
+
+use std::time::Duration;
+
+use super::codec::{Error, Reader, Writer};
+use super::few::Few;
+use super::journal::LearnStep;
+use super::session::read_factors;
+use crate::engine::number::{exp2, whole};
+use crate::model::id::Id128;
+use crate::model::time::Timestamp;
+use crate::model::{Factors, Level, RevocationScope};
+
+/// Failed logins, decayed: every one counts 100 and halves every [`FAILURE_HALF_LIFE`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    centi: u32,
+    at: Timestamp,
+}
+
+pub const FAILURE_HALF_LIFE: Duration = Duration::from_secs(30 * 60);
+
+impl Failures {
+    /// Hundredths of a failure that remain at `now`.
+    #[must_use]
+    pub fn centi_at(&self, now: Timestamp) -> u32 {
+        if self.centi == 0 {
+            return 0;
+        }
+        let half_lives = now.since_or_zero(self.at).as_secs_f64() / FAILURE_HALF_LIFE.as_secs_f64();
+        whole(f64::from(self.centi) * exp2(-half_lives))
+    }
+
+    pub(crate) fn count(&mut self, at: Timestamp) {
+        self.centi = self.centi_at(at).saturating_add(100).min(FAILURES_CENTI_MAX);
+        self.at = at.max(self.at);
+    }
+
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.uint(self.centi.into());
+        if self.centi > 0 {
+            to.time(self.at);
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        match from.number("failures")? {
+            0 => Ok(Self::default()),
+            centi => Ok(Self { centi, at: from.time()? }),
+        }
+    }
+}
+
+/// An observation that waits for an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// What it would teach; of the latest observation of its kind.
+    pub step: LearnStep,
+    pub session: Option<u64>,
+    /// What it and its session presented.
+    pub presented: Factors,
+    /// When the first of its kind was held.
+    pub first: Timestamp,
+    /// Distinct days on which its device or its place came.
+    pub days: u8,
+    pub last_day: i32,
+}
+
+impl Held {
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        self.step.write(to);
+        to.byte(u8::from(self.session.is_some()));
+        if let Some(session) = self.session {
+            to.key64(session);
+        }
+        to.uint(self.presented.bits().into());
+        to.time(self.first);
+        to.byte(self.days);
+        to.int(i64::from(self.last_day) - i64::from(self.step.local().day));
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let step = LearnStep::read(from)?;
+        let session = read_option(from, Reader::key64)?;
+        let presented = read_factors(from)?;
+        let first = from.time()?;
+        let days = from.byte()?;
+        let last_day = from.int()?.checked_add(step.local().day.into());
+        let last_day = last_day.and_then(|day| i32::try_from(day).ok()).ok_or(Error::Range("day"))?;
+        Ok(Self { step, session, presented, first, days, last_day })
+    }
+}
+
+/// Why a user's risk is what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    #[default]
+    None,
+    /// A decision whose factors were missing.
+    Missing,
+    Reported,
+    TokenReuse,
+    /// The device changed inside a session.
+    SessionDevice,
+}
+
+impl Cause {
+    const ALL: [Self; 5] = [Self::None, Self::Missing, Self::Reported, Self::TokenReuse, Self::SessionDevice];
+}
+
+/// The user's risk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub level: Level,
+    pub since: Timestamp,
+    pub cause: Cause,
+    /// Sessions that began before this are not to be trusted.
+    pub not_before: Option<Timestamp>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { level: Level::Low, since: Timestamp::EPOCH, cause: Cause::None, not_before: None }
+    }
+}
+
+impl Standing {
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.byte(self.level.code() << 4 | (self.cause as u8) << 1 | u8::from(self.not_before.is_some()));
+        if self.level != Level::Low {
+            to.time(self.since);
+        }
+        if let Some(not_before) = self.not_before {
+            to.time(not_before);
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let packed = from.byte()?;
+        let level = Level::from_code(packed >> 4).ok_or(Error::Range("standing"))?;
+        let cause = *Cause::ALL.get(usize::from(packed >> 1 & 7)).ok_or(Error::Range("standing"))?;
+        let since = if level == Level::Low { Timestamp::EPOCH } else { from.time()? };
+        let not_before = if packed & 1 == 1 { Some(from.time()?) } else { None };
+        Ok(Self { level, since, cause, not_before })
+    }
+}
+
+/// The open alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    pub id: Id128,
+    pub opened: Timestamp,
+    pub last: Timestamp,
+    pub update: u32,
+}
+
+impl Case {
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.bytes(&self.id.0);
+        to.time(self.opened);
+        to.time(self.last);
+        to.uint(self.update.into());
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: Id128(from.bytes()?),
+            opened: from.time()?,
+            last: from.time()?,
+            update: from.number("update")?,
+        })
+    }
+}
+
+/// A revocation that was issued and may still be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    pub scope: RevocationScope,
+    pub session: Option<u64>,
+    pub id: Id128,
+    pub at: Timestamp,
+}
+
+impl Default for Revoked {
+    fn default() -> Self {
+        Self { scope: RevocationScope::Session, session: None, id: Id128([0; 16]), at: Timestamp::EPOCH }
+    }
+}
+
+impl Revoked {
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.byte(self.scope.code() << 1 | u8::from(self.session.is_some()));
+        if let Some(session) = self.session {
+            to.key64(session);
+        }
+        to.bytes(&self.id.0);
+        to.time(self.at);
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let packed = from.byte()?;
+        Ok(Self {
+            scope: RevocationScope::from_code(packed >> 1).ok_or(Error::Range("revocation"))?,
+            session: if packed & 1 == 1 { Some(from.key64()?) } else { None },
+            id: Id128(from.bytes()?),
+            at: from.time()?,
+        })
+    }
+}
+
+/// What user or analyst said was not them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reported {
+    pub device: Option<u64>,
+    pub session: Option<u64>,
+    pub since: Timestamp,
+}
+
+impl Reported {
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.byte(u8::from(self.device.is_some()) | u8::from(self.session.is_some()) << 1);
+        for key in [self.device, self.session].into_iter().flatten() {
+            to.key64(key);
+        }
+        to.time(self.since);
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let flags = from.byte()?;
+        if flags > 3 {
+            return Err(Error::Range("reported"));
+        }
+        Ok(Self {
+            device: if flags & 1 != 0 { Some(from.key64()?) } else { None },
+            session: if flags & 2 != 0 { Some(from.key64()?) } else { None },
+            since: from.time()?,
+        })
+    }
+}
+
+/// The behaviour last seen of a session or device, judged when it came: a login needs no biometric part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    pub session: Option<u64>,
+    pub device: Option<u64>,
+    pub at: Timestamp,
+    pub judged: Judged,
+}
+
+/// How far the last batches of behaviour are from the user's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Batches looked at.
+    pub batches: u32,
+    /// Batches learned before.
+    pub learned: u32,
+    /// Hundredths of a median absolute deviation, on average over the features.
+    pub deviation_centi: u32,
+    /// Features compared; 0 when there was nothing to compare.
+    pub features: u16,
+}
+
+impl Glance {
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.byte(u8::from(self.device.is_some()) | u8::from(self.session.is_some()) << 1);
+        for key in [self.device, self.session].into_iter().flatten() {
+            to.key64(key);
+        }
+        to.time(self.at);
+        to.uint(self.judged.batches.into());
+        to.uint(self.judged.learned.into());
+        to.uint(self.judged.deviation_centi.into());
+        to.uint(self.judged.features.into());
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let flags = from.byte()?;
+        if flags > 3 {
+            return Err(Error::Range("behaviour"));
+        }
+        Ok(Self {
+            device: if flags & 1 != 0 { Some(from.key64()?) } else { None },
+            session: if flags & 2 != 0 { Some(from.key64()?) } else { None },
+            at: from.time()?,
+            judged: Judged {
+                batches: from.number("batches")?,
+                learned: from.number("batches")?,
+                deviation_centi: from.number("deviation")?,
+                features: from.number("features")?,
+            },
+        })
+    }
+}
+
+/// Hashes of the last events, so that a repeat is seen. A ring; the oldest is written first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recent(Few<u64, RECENT_MAX>);
+
+pub const RECENT_MAX: usize = 32;
+
+impl Recent {
+    #[must_use]
+    pub fn has(&self, event: u64) -> bool {
+        self.0.iter().any(|seen| *seen == super::networks::key48(event))
+    }
+
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, event: u64) {
+        self.0.push(super::networks::key48(event));
+    }
+
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
+        to.size(self.len());
+        for event in &self.0 {
+            to.key48(*event);
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let mut recent = Few::default();
+        for _ in 0..from.size(RECENT_MAX, "recent events")? {
+            recent.push(from.key48()?);
+        }
+        Ok(Self(recent))
+    }
+}
+
+pub(super) fn read_option<'b, T>(
+    from: &mut Reader<'b>,
+    read: impl FnOnce(&mut Reader<'b>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    match from.byte()? {
+        0 => Ok(None),
+        1 => read(from).map(Some),
+        _ => Err(Error::Range("presence")),
+    }
+}
+
+/// Ten thousand failures: beyond that more make no difference.
+const FAILURES_CENTI_MAX: u32 = 1_000_000;
