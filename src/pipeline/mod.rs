@@ -1,8 +1,13 @@
 //! The pipeline: lanes as state machines that hand out what to do, and never wait.
 //!
 //! [`lane`] decides the records of one partition; [`dispatch`] is a worker's set of lanes and says
-//! what comes next (publish, checkpoint, seek, recover); [`recover`] says where a lane begins;
-//! [`restore`] fills a store from the changelog. The runtime carries it out against Kafka,
-//! `adapters/embedded` in memory, the simulator with faults.
+//! what comes next (publish, checkpoint, seek, recover); [`recover`] says where a lane begins, and
+//! [`restore`] brings its store there. The runtime carries it out against Kafka, `adapters/embedded`
+//! in memory, the simulator with faults.
 
+pub mod cache;
+pub mod filter;
+pub mod intake;
+pub mod invariants;
+pub mod overlay;
 pub mod recover;

@@ -101,7 +101,7 @@ struct Entry {
     output: Output,
     offset: i64,
     key: Range<usize>,
-    value: Range<usize>,
+    value: Option<Range<usize>>,
 }
 
 /// One record of a unit, to be written to the lane's own partition.
@@ -111,7 +111,8 @@ pub struct Outgoing<'u> {
     /// Offset of the input record that led to it.
     pub offset: i64,
     pub key: &'u [u8],
-    pub value: &'u [u8],
+    /// `None` ends the key: only in [`Output::Profiles`].
+    pub value: Option<&'u [u8]>,
 }
 
 impl Unit {
@@ -138,7 +139,7 @@ impl Unit {
             output: entry.output,
             offset: entry.offset,
             key: self.bytes.get(entry.key.clone()).unwrap_or_default(),
-            value: self.bytes.get(entry.value.clone()).unwrap_or_default(),
+            value: entry.value.clone().map(|value| self.bytes.get(value).unwrap_or_default()),
         })
     }
 
@@ -173,8 +174,13 @@ impl Unit {
     ) -> T {
         let start = self.bytes.len();
         let written = write(&mut self.bytes);
-        self.records.push(Entry { output, offset, key, value: start..self.bytes.len() });
+        self.records.push(Entry { output, offset, key, value: Some(start..self.bytes.len()) });
         written
+    }
+
+    /// Appends a record that ends `key`.
+    pub fn push_end(&mut self, output: Output, offset: i64, key: Range<usize>) {
+        self.records.push(Entry { output, offset, key, value: None });
     }
 
     /// A place to come back to with [`Unit::cut`].
@@ -192,13 +198,8 @@ impl Unit {
     /// Bytes of the largest value since `place`.
     #[must_use]
     pub fn largest_since(&self, place: Place) -> usize {
-        self.records
-            .get(place.records..)
-            .unwrap_or_default()
-            .iter()
-            .map(|entry| entry.value.len())
-            .max()
-            .unwrap_or(0)
+        let added = self.records.get(place.records..).unwrap_or_default();
+        added.iter().filter_map(|entry| entry.value.as_ref()).map(ExactSizeIterator::len).max().unwrap_or(0)
     }
 }
 

@@ -55,22 +55,11 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Damaged, or unusable.
     fn open(&self, partition: i32) -> Result<Option<Found>, StoreError>;
 
-    /// Hands every part of the user with this key to `visit`, by part name and value.
+    /// Appends the value of `key` to `out`; `false` when there is none.
     ///
     /// # Errors
     /// Damaged, or unusable.
-    fn load(
-        &self,
-        partition: i32,
-        user: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<(), StoreError>;
-
-    /// The value of one key.
-    ///
-    /// # Errors
-    /// Damaged, or unusable.
-    fn get(&self, partition: i32, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError>;
 
     /// Writes a batch, atomically; durable after [`StateStore::flush`].
     ///

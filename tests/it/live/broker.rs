@@ -23,7 +23,8 @@ impl Broker {
     /// The broker of the whole run. Tests share it, so each takes topics and a group of its own.
     #[track_caller]
     pub(super) fn shared() -> Self {
-        let settings: BTreeMap<_, _> = std::env::vars().filter(|(key, _)| key.starts_with("WARD_KAFKA")).collect();
+        let settings: BTreeMap<_, _> =
+            std::env::vars().filter(|(key, _)| key.starts_with("WARD_KAFKA")).collect();
         assert!(
             settings.contains_key("WARD_KAFKA"),
             "no broker: run `make test`, or start one with tests/kafka/broker and set what it prints"
@@ -46,14 +47,20 @@ impl Broker {
     pub(super) fn start(&mut self) {
         let own = self.own.as_ref().expect("only an own broker is started by a test");
         let printed = own.run("start", &own.options);
-        self.settings =
-            printed.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        self.settings = printed
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
     }
 
     /// Ends an own broker as a power cut does; `start` brings it back.
     #[track_caller]
     pub(super) fn kill(&self) {
-        self.own.as_ref().expect("only an own broker is killed by a test").run("stop", &["--kill".to_owned()]);
+        self.own
+            .as_ref()
+            .expect("only an own broker is killed by a test")
+            .run("stop", &["--kill".to_owned()]);
     }
 
     pub(super) fn bootstrap(&self) -> &str {

@@ -35,14 +35,16 @@ pub(super) fn produce_raw(broker: &Broker, topic: &str, records: &[Value]) {
 
 #[track_caller]
 fn feed(command: &mut Command, text: &str) {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     said(child.wait_with_output());
 }
 
 fn python(broker: &Broker, program: &str, topic: &str) -> Command {
     static INTERPRETER: OnceLock<String> = OnceLock::new();
-    let interpreter = INTERPRETER.get_or_init(|| said(Command::new(script("clients")).output()).trim().to_owned());
+    let interpreter =
+        INTERPRETER.get_or_init(|| said(Command::new(script("clients")).output()).trim().to_owned());
     let mut command = Command::new(interpreter);
     command.arg(script(program)).arg(topic).envs(broker.settings());
     command
