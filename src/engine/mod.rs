@@ -12,6 +12,7 @@ pub mod emit;
 pub mod enrich;
 pub mod number;
 pub mod policy;
+pub(crate) mod schema;
 pub mod score;
 pub mod signals;
 pub mod step;

@@ -1,0 +1,204 @@
+//! The Avro schemas of every topic, compiled in, and each version that was ever published.
+//!
+//! A record says which version wrote it by the CRC-64-AVRO fingerprint in its first bytes. A file
+//! of `schemas/history` is named by that fingerprint, in the order of the record's bytes, so that a
+//! hex dump of a record shows the name of its schema.
+//!
+//! A schema that changes gets a new file in `schemas/history` and a line in [`HISTORY`]; the old
+//! one stays for ever. The tests below hold both.
+
+use std::sync::LazyLock;
+
+use serde_avro_fast::Schema;
+
+/// The schemas that this version writes, by their topic's name.
+pub(crate) const CURRENT: &[(&str, &str)] = &[
+    ("event", include_str!("../../schemas/event.avsc")),
+    ("decision", include_str!("../../schemas/decision.avsc")),
+    ("alert", include_str!("../../schemas/alert.avsc")),
+    ("revocation", include_str!("../../schemas/revocation.avsc")),
+    ("outcome", include_str!("../../schemas/outcome.avsc")),
+    ("profile", include_str!("../../schemas/profile.avsc")),
+    ("rejected", include_str!("../../schemas/rejected.avsc")),
+];
+
+macro_rules! history {
+    ($($name:literal $fingerprint:literal),+ $(,)?) => {
+        /// Every version ever published: subject, fingerprint, text.
+        const HISTORY: &[(&str, &str, &str)] = &[$(
+            ($name, $fingerprint, include_str!(concat!("../../schemas/history/", $name, "-", $fingerprint, ".avsc")))
+        ),+];
+    };
+}
+history! {
+    "alert" "1fde6e8069b4fcda",
+    "decision" "fc62acc28c3d0f22",
+    "event" "3fb92614407571b5",
+    "outcome" "754478a44048bbdb",
+    "profile" "cd1d20b5f1c2f9b4",
+    "rejected" "e75e0ef9cd70637d",
+    "revocation" "87162fa50b8ebc7f",
+}
+
+/// The two bytes that open a single-object record of version 1.
+pub(crate) const MARKER: [u8; 2] = [0xC3, 0x01];
+/// Marker and fingerprint.
+pub(crate) const HEADER_BYTES: usize = 10;
+
+/// The current schema of `name`, ready to write and read with.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    name: &'static str,
+    versions: Vec<Version>,
+    header: [u8; HEADER_BYTES],
+}
+
+struct Version {
+    fingerprint: [u8; 8],
+    schema: Schema,
+}
+
+impl std::fmt::Debug for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(self.fingerprint))
+    }
+}
+
+/// What a value in single-object encoding turned out to be.
+#[derive(Debug)]
+pub(crate) enum Opened<'s, 'v> {
+    Datum(&'s Schema, &'v [u8]),
+    /// Not single-object encoding at all.
+    Unmarked,
+    /// Single-object encoding of another version of the Avro specification.
+    Newer(u8),
+    /// A fingerprint that this version was not built with, in hex.
+    Unknown(String),
+}
+
+impl Subject {
+    fn load(name: &'static str) -> Self {
+        let text = CURRENT.iter().find(|(subject, _)| *subject == name).map_or("", |(_, text)| text);
+        let current = text.parse::<Schema>().ok();
+        let older = HISTORY.iter().filter(|(subject, ..)| *subject == name);
+        let older = older.filter_map(|(.., text)| text.parse::<Schema>().ok());
+        let versions: Vec<_> = current
+            .into_iter()
+            .chain(older)
+            .map(|schema| Version { fingerprint: *schema.rabin_fingerprint(), schema })
+            .collect();
+        let mut header = [0; HEADER_BYTES];
+        let fingerprint = versions.first().map_or([0; 8], |version| version.fingerprint);
+        for (to, from) in header.iter_mut().zip(MARKER.iter().chain(&fingerprint)) {
+            *to = *from;
+        }
+        Self { name, versions, header }
+    }
+
+    /// The version that this build writes.
+    pub(crate) fn current(&self) -> Option<&Schema> {
+        self.versions.first().map(|version| &version.schema)
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What every record that this build writes begins with.
+    pub(crate) const fn header(&self) -> &[u8; HEADER_BYTES] {
+        &self.header
+    }
+
+    /// Splits a value in single-object encoding into its writer's schema and the datum.
+    pub(crate) fn open<'s, 'v>(&'s self, value: &'v [u8]) -> Opened<'s, 'v> {
+        let Some((header, datum)) = value.split_first_chunk::<HEADER_BYTES>() else {
+            return Opened::Unmarked;
+        };
+        let [mark, version, fingerprint @ ..] = header;
+        if *mark != MARKER[0] {
+            return Opened::Unmarked;
+        }
+        if *version != MARKER[1] {
+            return Opened::Newer(*version);
+        }
+        match self.versions.iter().find(|known| known.fingerprint == *fingerprint) {
+            Some(known) => Opened::Datum(&known.schema, datum),
+            None => Opened::Unknown(hex(*fingerprint)),
+        }
+    }
+}
+
+pub(crate) static EVENT: LazyLock<Subject> = LazyLock::new(|| Subject::load("event"));
+pub(crate) static DECISION: LazyLock<Subject> = LazyLock::new(|| Subject::load("decision"));
+pub(crate) static ALERT: LazyLock<Subject> = LazyLock::new(|| Subject::load("alert"));
+pub(crate) static REVOCATION: LazyLock<Subject> = LazyLock::new(|| Subject::load("revocation"));
+pub(crate) static PROFILE: LazyLock<Subject> = LazyLock::new(|| Subject::load("profile"));
+pub(crate) static REJECTED: LazyLock<Subject> = LazyLock::new(|| Subject::load("rejected"));
+
+pub(crate) fn hex(bytes: [u8; 8]) -> String {
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(text: &str) -> String {
+        hex(*text.parse::<Schema>().unwrap().rabin_fingerprint())
+    }
+
+    #[test]
+    fn every_current_schema_is_in_history() {
+        for (name, text) in CURRENT {
+            let found = fingerprint(text);
+            let kept = HISTORY.iter().find(|(subject, mark, _)| subject == name && *mark == found);
+            let kept = kept.unwrap_or_else(|| {
+                panic!("copy schemas/{name}.avsc to schemas/history/{name}-{found}.avsc and add `\"{name}\" \"{found}\"` to HISTORY")
+            });
+            let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(same(kept.2), same(text), "{name}: history is not what is published");
+        }
+    }
+
+    #[test]
+    fn history_is_named_by_fingerprint_and_complete() {
+        for (name, mark, text) in HISTORY {
+            assert_eq!(fingerprint(text), *mark, "{name}");
+        }
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/history");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let mut listed: Vec<_> =
+            HISTORY.iter().map(|(name, mark, _)| format!("{name}-{mark}.avsc")).collect();
+        files.sort();
+        listed.sort();
+        assert_eq!(files, listed);
+    }
+
+    #[test]
+    fn apache_avro_agrees_on_fingerprints() {
+        for (name, text) in CURRENT {
+            // Its canonical form keeps `{"type":"long"}` around a logical type, where the specification
+            // and the reference write `"long"`.
+            let plain = text.replace(r#"{"type": "long", "logicalType": "timestamp-micros"}"#, r#""long""#);
+            let schema = apache_avro::Schema::parse_str(&plain).unwrap();
+            let theirs = schema.fingerprint::<apache_avro::rabin::Rabin>();
+            assert_eq!(theirs.to_string(), fingerprint(text), "{name}");
+        }
+    }
+
+    #[test]
+    fn opens_what_it_knows() {
+        let mut value = EVENT.header().to_vec();
+        value.push(7);
+        assert!(matches!(EVENT.open(&value), Opened::Datum(_, [7])));
+        assert!(matches!(DECISION.open(&value), Opened::Unknown(_)));
+        assert!(matches!(EVENT.open(&value[..9]), Opened::Unmarked));
+        value[1] = 2;
+        assert!(matches!(EVENT.open(&value), Opened::Newer(2)));
+        value[0] = b'{';
+        assert!(matches!(EVENT.open(&value), Opened::Unmarked));
+    }
+}
