@@ -1,7 +1,7 @@
 //! Wardstream: an event-driven identity-risk engine.
 //!
 //! Layers, from the pure to the world; a module uses only what its row of the table in
-//! `tests/it/tidy.rs` allows. `ARCHITECTURE.md` tells the story.
+//! `tests/it/tidy/layers.rs` allows. `ARCHITECTURE.md` tells the story.
 
 pub mod engine;
 pub mod model;

@@ -9,3 +9,4 @@
 )]
 
 mod live;
+mod tidy;
