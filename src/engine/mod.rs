@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod biometrics;
 pub mod decide;
 pub mod decode;
+pub mod document;
 pub mod emit;
 pub mod enrich;
 pub mod number;

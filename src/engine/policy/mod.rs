@@ -1,4 +1,11 @@
 //! Policy: points, groups, levels, factors, rules and exceptions, parsed once from TOML.
+//!
+//! A [`Policy`] is complete: what its file extends is merged in, and every check was made when it
+//! was read. Reading does no I/O: the caller hands in texts, or a function that reads one.
+
+mod file;
+mod parse;
+mod when;
 
 use std::time::Duration;
 
@@ -6,12 +13,18 @@ use crate::model::id::Digest;
 use crate::model::signal::Signal;
 use crate::model::{Action, Factors, Level, Mode, RevocationScope};
 
+pub use file::shipped;
+pub use parse::{Extended, parse};
+pub use when::{Condition, Occasion, Outcome, When};
+
 /// A policy, complete: what it extends is already merged in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     pub name: String,
-    /// Over the text, what it extends included.
+    /// Over [`Policy::texts`].
     pub digest: Digest,
+    /// The files it was read from, what is extended first.
+    pub texts: Vec<String>,
     pub mode: Mode,
     pub combine: Combine,
     /// Lower bounds of the sum.
@@ -47,9 +60,18 @@ pub enum Combine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalSetting {
     pub points: u8,
+    /// Shown as a reason, with 0 points.
     pub report_only: bool,
     /// Into [`Policy::groups`].
     pub group: u8,
+}
+
+impl SignalSetting {
+    /// What a signal adds when it fires.
+    #[must_use]
+    pub const fn counted(self) -> u8 {
+        if self.report_only { 0 } else { self.points }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -73,10 +95,6 @@ pub struct Exception {
     pub expires: Option<crate::model::time::Timestamp>,
 }
 
-/// The conditions of a rule or an exception; the fields are DESIGN's list.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct When {}
-
 impl Policy {
     #[must_use]
     pub fn level(&self, sum: u16) -> Level {
@@ -96,5 +114,11 @@ impl Policy {
             report_only: true,
             group: 0,
         })
+    }
+
+    /// The name of the group that `signal` is in.
+    #[must_use]
+    pub fn group_of(&self, signal: Signal) -> &str {
+        self.groups.get(usize::from(self.setting(signal).group)).map_or("", String::as_str)
     }
 }

@@ -1,0 +1,139 @@
+//! A mistake in a file that a person wrote: where it stands, what was found, what to do.
+
+use std::fmt;
+
+/// One line for the person who wrote the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file's name, or the name of an environment variable.
+    pub file: String,
+    pub place: Option<Place>,
+    /// What was found, what was expected, and what to do; user input in backticks.
+    pub text: String,
+}
+
+/// Both from 1; a column is a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Mistake {
+    /// About a file as a whole.
+    #[must_use]
+    pub fn of_file(file: &str, text: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), place: None, text: text.into() }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(Place { line, column }) => write!(f, "{}:{line}:{column}: {}", self.file, self.text),
+            None => write!(f, "{}: {}", self.file, self.text),
+        }
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+impl Place {
+    /// Of the byte `offset` of `text`.
+    #[must_use]
+    pub fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset.min(text.len())).unwrap_or(text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Self { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+    }
+}
+
+/// `text` in backticks, on one line and no longer than a person reads.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(QUOTED_CHARS_MAX).is_some() {
+        quoted.push('…');
+    }
+    // Quotes are no danger in a message, and escaped they are hard to read.
+    format!("`{}`", quoted.replace("\\\"", "\"").replace("\\'", "'"))
+}
+
+/// The word of `known` that was probably meant.
+#[must_use]
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    if word.len() > QUOTED_CHARS_MAX {
+        return None;
+    }
+    known
+        .into_iter()
+        .map(|other| (distance(&word.to_lowercase(), other), other))
+        .filter(|(distance, other)| *distance * 3 <= other.len().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, other)| other)
+}
+
+/// `expected one of a, b, c`, or the one that was probably meant.
+#[must_use]
+pub fn one_of<'k>(found: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
+    match nearest(found, known.clone()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("expected one of {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Levenshtein: insertions, deletions and replacements, one each.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, to) in row.iter_mut().skip(1).zip(b.chars()) {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = *cell;
+            left = replaced.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+const QUOTED_CHARS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_lines_and_characters() {
+        assert_eq!(Place::of("a = 1\nü = x", 11), Place { line: 2, column: 5 });
+        assert_eq!(Place::of("", 0), Place { line: 1, column: 1 });
+        assert_eq!(Place::of("a\n", 99), Place { line: 2, column: 1 });
+    }
+
+    #[test]
+    fn guesses_what_was_meant_and_not_more() {
+        let known = ["new_device", "new_network", "reported"];
+        assert_eq!(nearest("new_devise", known), Some("new_device"));
+        assert_eq!(nearest("NEW_DEVICE", known), Some("new_device"));
+        assert_eq!(nearest("weather", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+
+    #[test]
+    fn measures_the_distance() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn quotes_on_one_line() {
+        assert_eq!(quoted("a\nb \"c\""), "`a\\nb \"c\"`");
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 67);
+    }
+}

@@ -1,0 +1,482 @@
+//! From TOML to a policy: layers of files over each other, every mistake at once.
+
+mod conditions;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Combine, Exception, Policy, Rule, SignalSetting};
+use crate::engine::document::{self, Mistake, Table, Value, quoted};
+use crate::model::id::digest;
+use crate::model::signal::Signal;
+use crate::model::{Action, Factor, Factors, Mode, RevocationScope};
+use conditions::Asks;
+
+/// A policy that another extends: how messages name it, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extended {
+    pub file: String,
+    pub text: String,
+}
+
+/// Parses the policy `text` of `file`; `extended` gives what it extends, by name, or says why not.
+pub fn parse(
+    file: &str,
+    text: &str,
+    extended: &mut dyn FnMut(&str) -> Result<Extended, String>,
+) -> Result<Policy, Vec<Mistake>> {
+    let mut reading = Reading { extended, draft: Draft::default(), texts: Vec::new(), mistakes: Vec::new() };
+    reading.layer(file, text, &mut vec![stem(file).to_owned()]);
+
+    let Reading { draft, texts, mut mistakes, .. } = reading;
+    let policy = draft.finish(file, texts, &mut mistakes);
+    match policy {
+        Some(policy) if mistakes.is_empty() => Ok(policy),
+        _ => Err(mistakes),
+    }
+}
+
+struct Reading<'x> {
+    extended: &'x mut dyn FnMut(&str) -> Result<Extended, String>,
+    draft: Draft,
+    texts: Vec<String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reading<'_> {
+    /// Reads what `text` extends, then `text` over it. `names` leads here.
+    fn layer(&mut self, file: &str, text: &str, names: &mut Vec<String>) {
+        let base = document::read(file, text, &mut Vec::new(), |mut root| {
+            root.take("extends").and_then(|name| extends(&name)).map(str::to_owned)
+        });
+        let base = base.map(|name| self.base(&name, names));
+        let draft = &mut self.draft;
+        document::read(file, text, &mut self.mistakes, |root| draft.read(root, base));
+        self.texts.push(text.to_owned());
+    }
+
+    fn base(&mut self, name: &str, names: &mut Vec<String>) -> Result<(), String> {
+        names.push(name.to_owned());
+        let path = names.join(", ");
+        // A file may be named as the shipped policy that it extends, but cannot find that one then.
+        if names.iter().filter(|other| *other == name).count() > 1 {
+            let advice = "name the file differently, or extend another";
+            return Err(format!("{} extends itself ({path}); {advice}", quoted(name)));
+        }
+        if names.len() > EXTENDS_DEPTH_MAX {
+            return Err(format!(
+                "more than {EXTENDS_DEPTH_MAX} policies extend each other ({path}); merge some"
+            ));
+        }
+        let base = (self.extended)(name)?;
+        self.layer(&base.file, &base.text, names);
+        Ok(())
+    }
+}
+
+/// The name in `extends`: the name of a file beside this one, never a path.
+fn extends<'d>(value: &Value<'d>) -> Option<&'d str> {
+    let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    let name = value.text()?;
+    if name.is_empty() || name.starts_with('.') || name.ends_with(".toml") || !name.chars().all(plain) {
+        return value.expected("the name of a policy beside this file, without folder and ending");
+    }
+    Some(name)
+}
+
+/// A policy that layers of files fill. Every layer states only what differs.
+struct Draft {
+    mode: Mode,
+    combine: Combine,
+    medium: Option<u16>,
+    high: Option<u16>,
+    factors: [Option<Factors>; 3],
+    unanswered: Option<Duration>,
+    soften: bool,
+    failed_burst_threshold: u16,
+    failed_burst_half_life: Duration,
+    challenge_fatigue_threshold: u16,
+    challenge_fatigue_within: Duration,
+    dormant_after: Duration,
+    signals: [Option<Setting>; Signal::COUNT],
+    groups: Vec<(String, Vec<Signal>)>,
+    rules: Vec<Rule>,
+    exceptions: Vec<Exception>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Setting {
+    points: u8,
+    report_only: bool,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            combine: Combine::Points,
+            medium: None,
+            high: None,
+            factors: [None; 3],
+            unanswered: Some(Duration::from_hours(7 * 24)),
+            soften: true,
+            failed_burst_threshold: 5,
+            failed_burst_half_life: Duration::from_mins(30),
+            challenge_fatigue_threshold: 5,
+            challenge_fatigue_within: Duration::from_mins(30),
+            dormant_after: Duration::from_hours(180 * 24),
+            signals: [None; Signal::COUNT],
+            groups: Vec::new(),
+            rules: Vec::new(),
+            exceptions: Vec::new(),
+        }
+    }
+}
+
+impl Draft {
+    fn read(&mut self, mut root: Table<'_>, base: Option<Result<(), String>>) {
+        if let Some(version) = root.need("version", "`version = 1`") {
+            version.whole(1, 1);
+        }
+        if let Some(value) = root.take("extends") {
+            match base {
+                Some(Ok(())) => {}
+                Some(Err(why)) => value.mistake(format!("`extends`: {why}")),
+                // Noted when the name was looked at, in a pass whose mistakes are dropped.
+                None => {
+                    extends(&value);
+                }
+            }
+        }
+        set(&mut self.mode, root.take("mode").and_then(|value| value.word(Mode::ALL, Mode::name)));
+        set(&mut self.combine, root.take("combine").and_then(|value| combine(&value)));
+        set(&mut self.soften, root.take("soften").and_then(|value| value.flag()));
+        if let Some(levels) = root.table("levels") {
+            self.read_levels(levels);
+        }
+        if let Some(factors) = root.table("factors") {
+            self.read_factors(factors);
+        }
+        if let Some(mut learning) = root.table("learning") {
+            let unanswered = learning.take("unanswered");
+            set(&mut self.unanswered, unanswered.and_then(|value| unanswered_after(&value)));
+            learning.finish();
+        }
+        if let Some(groups) = root.take("group") {
+            self.read_groups(&groups);
+        }
+        if let Some(signals) = root.table("signals") {
+            for (name, value) in signals.entries() {
+                if let (Some(signal), Some(table)) = (name.word(Signal::ALL, Signal::name), value.table()) {
+                    self.read_signal(signal, table, &name);
+                }
+            }
+        }
+        if let Some(rules) = root.take("rule") {
+            replace(&mut self.rules, &rules, rule, |rule| &rule.id);
+        }
+        if let Some(exceptions) = root.take("exception") {
+            replace(&mut self.exceptions, &exceptions, exception, |exception| &exception.id);
+        }
+        root.finish();
+    }
+
+    fn read_levels(&mut self, mut levels: Table<'_>) {
+        let mut bound = |key| levels.take(key).and_then(|value| value.number(1, SUM_MAX));
+        let (medium, high) = (bound("medium"), bound("high"));
+        self.medium = medium.or(self.medium);
+        self.high = high.or(self.high);
+        if let (Some(medium), Some(high)) = (self.medium, self.high)
+            && medium >= high
+        {
+            levels.mistake(format!(
+                "`levels.medium` is {medium} and `levels.high` is {high}, expected medium to be lower; they are lower bounds of the sum"
+            ));
+        }
+        levels.finish();
+    }
+
+    fn read_factors(&mut self, mut factors: Table<'_>) {
+        for (slot, key) in self.factors.iter_mut().zip(["low", "medium", "high"]) {
+            if let Some(value) = factors.take(key) {
+                let read = |factor: &Value<'_>| factor.word(&REQUIRABLE, Factor::name);
+                *slot = Some(value.list().iter().filter_map(read).collect());
+            }
+        }
+        factors.finish();
+    }
+
+    fn read_groups(&mut self, groups: &Value<'_>) {
+        let (mut names, mut signals) = (BTreeSet::new(), BTreeSet::new());
+        for mut group in groups.list().iter().filter_map(Value::table) {
+            let name = group.need("name", "the group's name").and_then(|value| id(&value, &mut names));
+            let listed = group.need("signals", "the signals of the group").map(|list| {
+                list.some(|value| {
+                    let signal = value.word(Signal::ALL, Signal::name)?;
+                    if !signals.insert(signal) {
+                        value.mistake(format!(
+                            "`{signal}` is in two groups, expected one; one cause counts once"
+                        ));
+                        return None;
+                    }
+                    Some(signal)
+                })
+            });
+            group.finish();
+            if let (Some(name), Some(listed)) = (name, listed) {
+                // What a base says of this group, and of these signals, no longer holds.
+                self.groups.retain(|(other, _)| *other != name);
+                for (_, others) in &mut self.groups {
+                    others.retain(|signal| !listed.contains(signal));
+                }
+                self.groups.push((name, listed));
+            }
+        }
+    }
+
+    fn read_signal(&mut self, signal: Signal, mut table: Table<'_>, name: &Value<'_>) {
+        let slot = self.signals.get_mut(signal.index());
+        let mut setting = slot.as_ref().and_then(|slot| **slot).unwrap_or_default();
+        set(&mut setting.points, table.take("points").and_then(|value| value.number(0, 100)));
+        set(&mut setting.report_only, table.take("report_only").and_then(|value| value.flag()));
+        if let Some(slot) = slot {
+            *slot = Some(setting);
+        }
+
+        let mut count = |key| table.take(key).and_then(|value| value.number(1, u16::MAX));
+        match signal {
+            Signal::FailedBurst => set(&mut self.failed_burst_threshold, count("threshold")),
+            Signal::ChallengeFatigue => set(&mut self.challenge_fatigue_threshold, count("threshold")),
+            _ => {}
+        }
+        let mut time = |key| table.take(key).and_then(|value| value.duration_from(TIME_MIN));
+        match signal {
+            Signal::FailedBurst => set(&mut self.failed_burst_half_life, time("half_life")),
+            Signal::ChallengeFatigue => set(&mut self.challenge_fatigue_within, time("within")),
+            Signal::DormantAccount => set(&mut self.dormant_after, time("after")),
+            _ => {}
+        }
+        table.finish();
+
+        if !self.groups.iter().any(|(_, signals)| signals.contains(&signal)) {
+            name.mistake(format!(
+                "`{signal}` is in no group, expected one; add it to the signals of a [[group]]"
+            ));
+        }
+    }
+
+    fn finish(self, file: &str, texts: Vec<String>, mistakes: &mut Vec<Mistake>) -> Option<Policy> {
+        if mistakes.is_empty() {
+            let [low, medium, high] = self.factors.map(|factors| factors.is_none());
+            let missing = [
+                (self.medium.is_none(), "levels.medium"),
+                (self.high.is_none(), "levels.high"),
+                (low, "factors.low"),
+                (medium, "factors.medium"),
+                (high, "factors.high"),
+            ];
+            mistakes.extend(missing.iter().filter(|(is_missing, _)| *is_missing).map(|(_, key)| {
+                Mistake::of_file(file, format!("`{key}` is missing; state it, or extend a policy that does"))
+            }));
+        }
+        let mut below = Factors::NONE;
+        let factors = self.factors.map(|factors| {
+            below = below.union(factors.unwrap_or_default());
+            below
+        });
+        let parts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        let (signals, groups) = settings(&self.signals, self.groups);
+        Some(Policy {
+            name: stem(file).to_owned(),
+            digest: digest("policy", &parts),
+            texts,
+            mode: self.mode,
+            combine: self.combine,
+            medium: self.medium?,
+            high: self.high?,
+            factors,
+            unanswered: self.unanswered,
+            soften: self.soften,
+            failed_burst_threshold: self.failed_burst_threshold,
+            failed_burst_half_life: self.failed_burst_half_life,
+            challenge_fatigue_threshold: self.challenge_fatigue_threshold,
+            challenge_fatigue_within: self.challenge_fatigue_within,
+            dormant_after: self.dormant_after,
+            signals,
+            groups,
+            rules: self.rules,
+            exceptions: self.exceptions,
+        })
+    }
+}
+
+/// The table of signals and the names of the groups. A signal that no file names is report-only,
+/// in a group of its own.
+fn settings(
+    stated: &[Option<Setting>; Signal::COUNT],
+    mut groups: Vec<(String, Vec<Signal>)>,
+) -> ([SignalSetting; Signal::COUNT], Vec<String>) {
+    let mut signals = [SignalSetting { points: 0, report_only: true, group: 0 }; Signal::COUNT];
+    for ((signal, slot), stated) in Signal::ALL.iter().zip(&mut signals).zip(stated) {
+        let at = groups.iter().position(|(_, signals)| signals.contains(signal)).unwrap_or_else(|| {
+            groups.push((signal.name().to_owned(), vec![*signal]));
+            groups.len() - 1
+        });
+        slot.group = u8::try_from(at).unwrap_or(u8::MAX);
+        if let Some(stated) = stated {
+            (slot.points, slot.report_only) = (stated.points, stated.report_only);
+        }
+    }
+    (signals, groups.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Reads the entries of `list`; one with the id of an entry of a base takes its place.
+fn replace<T>(
+    all: &mut Vec<T>,
+    list: &Value<'_>,
+    read: impl Fn(Table<'_>, &mut BTreeSet<String>) -> Option<T>,
+    id: impl Fn(&T) -> &String,
+) {
+    let mut ids = BTreeSet::new();
+    for table in list.list().iter().filter_map(Value::table) {
+        let Some(new) = read(table, &mut ids) else { continue };
+        match all.iter_mut().find(|old| id(old) == id(&new)) {
+            Some(old) => *old = new,
+            None => all.push(new),
+        }
+    }
+    if all.len() > ENTRIES_MAX {
+        list.mistake(format!("`{}` has {} entries, expected at most {ENTRIES_MAX}", list.path(), all.len()));
+    }
+}
+
+fn rule(mut table: Table<'_>, ids: &mut BTreeSet<String>) -> Option<Rule> {
+    let id = table.need("id", "a name of its own").and_then(|value| id(&value, ids));
+    let when = table.need("when", "the conditions").and_then(|value| conditions::when(&value, Asks::Outcome));
+    let then = table.need("then", "an action, an alert, or both").and_then(|value| value.table());
+    let report_only = table.take("report_only").map_or(Some(false), |value| value.flag());
+    table.finish();
+
+    let mut then = then?;
+    let action = then.take("action").map(|value| {
+        let action = value.word(Action::ALL, Action::name)?;
+        if action == Action::Allow {
+            let advice = "the strictest rule wins; to silence a signal write an [[exception]]";
+            value.mistake(format!("`{}` is `allow`, which changes nothing: {advice}", value.path()));
+            return None;
+        }
+        Some(action)
+    });
+    let scope =
+        then.take("scope").map(|value| (value.word(RevocationScope::ALL, RevocationScope::name), value));
+    let alert = then.take("alert").map_or(Some(false), |value| value.flag());
+    if action.is_none() && alert == Some(false) {
+        then.mistake("`then` does nothing, expected an `action`, or `alert = true`".to_owned());
+    }
+    if let (Some((_, value)), None | Some(Some(_))) = (&scope, action)
+        && action.flatten() != Some(Action::Revoke)
+    {
+        value.mistake(format!(
+            "`{}` says what to revoke; it goes with `action = \"revoke\"` only",
+            value.path()
+        ));
+    }
+    then.finish();
+
+    Some(Rule {
+        id: id?,
+        when: when?,
+        action: match action {
+            None => None,
+            Some(action) => Some(action?),
+        },
+        scope: match scope {
+            None => RevocationScope::Session,
+            Some((scope, _)) => scope?,
+        },
+        alert: alert?,
+        report_only: report_only?,
+    })
+}
+
+fn exception(mut table: Table<'_>, ids: &mut BTreeSet<String>) -> Option<Exception> {
+    let id = table.need("id", "a name of its own").and_then(|value| id(&value, ids));
+    let when = table.need("when", "the conditions").and_then(|value| conditions::when(&value, Asks::Event));
+    let silence = table
+        .need("silence", "the signals to silence")
+        .map(|value| value.some(|signal| signal.word(Signal::ALL, Signal::name)));
+    let owner = table.need("owner", "who answers for it").and_then(|value| value.name());
+    let expires = table.take("expires").map(|value| value.moment());
+    table.finish();
+    Some(Exception {
+        id: id?,
+        when: when?,
+        silence: silence?,
+        owner: owner?.to_owned(),
+        expires: match expires {
+            None => None,
+            Some(expires) => Some(expires?),
+        },
+    })
+}
+
+/// A name that stands once in its file.
+fn id(value: &Value<'_>, ids: &mut BTreeSet<String>) -> Option<String> {
+    let name = value.name()?;
+    if name.len() > ID_BYTES_MAX {
+        return value.expected(&format!("at most {ID_BYTES_MAX} bytes"));
+    }
+    if !ids.insert(name.to_owned()) {
+        value.mistake(format!(
+            "{} stands twice as `{}`, expected once; rename one",
+            quoted(name),
+            value.path()
+        ));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn combine(value: &Value<'_>) -> Option<Combine> {
+    let all = [Combine::Points, Combine::Evidence];
+    let combine = value.word(&all, |one| match one {
+        Combine::Points => "points",
+        Combine::Evidence => "evidence",
+    })?;
+    if combine == Combine::Evidence {
+        let text = "`combine` is `evidence`, which needs a population model that this version cannot build yet; write \"points\"";
+        value.mistake(text.to_owned());
+        return None;
+    }
+    Some(combine)
+}
+
+/// `"never"`, or a time.
+fn unanswered_after(value: &Value<'_>) -> Option<Option<Duration>> {
+    if value.is_text("never") { Some(None) } else { value.duration_from(TIME_MIN).map(Some) }
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+/// A file's name without folders and ending.
+fn stem(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    name.strip_suffix(".toml").unwrap_or(name)
+}
+
+/// What a policy can require: what [`Factors::satisfied`] leads to.
+const REQUIRABLE: [Factor; 4] = [Factor::Password, Factor::Totp, Factor::Biometric, Factor::HardwareKey];
+/// All groups at 100 points stay below.
+const SUM_MAX: u16 = 2_000;
+/// Rules are tried one by one on every event.
+const ENTRIES_MAX: usize = 1_000;
+const ID_BYTES_MAX: usize = 128;
+const EXTENDS_DEPTH_MAX: usize = 8;
+const TIME_MIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;
