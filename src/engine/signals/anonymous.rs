@@ -1,0 +1,57 @@
+//! Anonymous network: the address belongs to Tor, a VPN, a proxy or a hosting provider.
+//!
+//! Typed, not one bit: a privacy relay, a mobile carrier and a satellite hide the place of an
+//! honest user and are never found here. A network that the user was learned on during 3 days is
+//! found too weakly to count: the company's VPN is where its people come from.
+//!
+//! Silent: for a class that is unknown, and without an address.
+
+use super::{Detector, Finding, applies_to_entries};
+use crate::engine::baseline::Profile;
+use crate::engine::policy::Policy;
+use crate::model::NetworkClass;
+use crate::model::evidence::Evidence;
+use crate::model::observation::Observation;
+use crate::model::signal::{Centibans, Severity, Signal, Why};
+
+pub(super) struct Anonymous;
+
+impl Detector for Anonymous {
+    fn signal(&self) -> Signal {
+        Signal::AnonymousNetwork
+    }
+
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Finding {
+        if !applies_to_entries(&seen.event) {
+            return Finding::NotApplicable;
+        }
+        if seen.keys.address.is_none() && seen.facts.network_class.is_none() {
+            return Finding::Unknown(Why::NoAddress);
+        }
+        let Some(class) = seen.facts.network_class else { return Finding::Quiet };
+        let (severity, centibans) = match class {
+            NetworkClass::Tor => (1000, 150),
+            NetworkClass::Proxy => (800, 100),
+            NetworkClass::Vpn | NetworkClass::Hosting => (700, 80),
+            NetworkClass::Relay | NetworkClass::Carrier | NetworkClass::Satellite | NetworkClass::Other => {
+                return Finding::Quiet;
+            }
+        };
+        let networks = &baseline.core().baseline().networks;
+        let is_usual =
+            seen.facts.asn.and_then(|asn| networks.asn(asn)).is_some_and(|known| known.days >= DAYS_USUAL)
+                || seen
+                    .keys
+                    .prefix
+                    .and_then(|key| networks.prefix(key))
+                    .is_some_and(|known| known.days >= DAYS_USUAL);
+        let severity = Severity::new(severity);
+        Finding::Found {
+            severity: if is_usual { severity.min(Severity::SOFTENED) } else { severity },
+            centibans: Centibans::new(if is_usual { 0 } else { centibans }),
+            evidence: Evidence::Anonymous { class, asn: seen.facts.asn },
+        }
+    }
+}
+
+const DAYS_USUAL: u8 = 3;

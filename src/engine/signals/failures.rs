@@ -1,0 +1,78 @@
+//! Failed burst: a success that follows many failures.
+//!
+//! Failures of the user decay by half every half-life; what remains of them at the moment of a
+//! successful login or an approved challenge is compared with the policy's threshold. How unlikely
+//! so many are beside the typing errors of an honest user is a Poisson tail.
+//!
+//! Silent: never; without failures it is quiet.
+
+use statrs::distribution::{DiscreteCDF as _, Poisson};
+
+use super::{Detector, Finding, applies_to_attacks};
+use crate::engine::baseline::Profile;
+use crate::engine::number::{log10, whole};
+use crate::engine::policy::Policy;
+use crate::model::evidence::Evidence;
+use crate::model::observation::Observation;
+use crate::model::signal::{Centibans, Severity, Signal};
+
+pub(super) struct FailedBurst;
+
+impl Detector for FailedBurst {
+    fn signal(&self) -> Signal {
+        Signal::FailedBurst
+    }
+
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Finding {
+        if !applies_to_attacks(&seen.event) {
+            return Finding::NotApplicable;
+        }
+        let failures_centi = baseline.core().failures().centi_at(seen.event.occurred_at);
+        let threshold_centi = u32::from(policy.failed_burst_threshold).max(1) * 100;
+        // Decay has taken a little of each by the time that the last one comes.
+        if failures_centi.saturating_add(threshold_centi / 10) < threshold_centi {
+            return Finding::Quiet;
+        }
+        let above = failures_centi.saturating_sub(threshold_centi).min(threshold_centi);
+        Finding::Found {
+            severity: Severity::new(500 + above * 500 / threshold_centi),
+            centibans: centibans(failures_centi),
+            evidence: Evidence::FailedBurst {
+                failures_centi,
+                threshold_centi,
+                half_life_s: u32::try_from(policy.failed_burst_half_life.as_secs()).unwrap_or(u32::MAX),
+            },
+        }
+    }
+}
+
+/// Against an honest user's typing errors: one per half-life is a clumsy hour.
+fn centibans(failures_centi: u32) -> Centibans {
+    let at_least = u64::from(failures_centi / 100);
+    let tail = match (Poisson::new(TYPING_ERRORS), at_least.checked_sub(1)) {
+        (Ok(typing), Some(below)) => typing.sf(below),
+        _ => 1.0,
+    };
+    let bans = -log10(tail.max(1e-4));
+    Centibans::new(i32::try_from(whole(100.0 * bans)).unwrap_or(400))
+}
+
+const TYPING_ERRORS: f64 = 1.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(failures_centi: u32, expected: i16) {
+        assert_eq!(centibans(failures_centi).value(), expected);
+    }
+
+    #[test]
+    fn weighs_as_a_poisson_tail() {
+        check(0, 0);
+        check(100, 20);
+        check(500, 244);
+        check(5_000, 400);
+    }
+}

@@ -1,0 +1,44 @@
+//! Challenge fatigue: many prompts refused or ignored, then one approved.
+//!
+//! Who holds the password asks for the second factor until the user gives in. Prompts that were
+//! denied, failed or ran out within the policy's window are counted at the approval, and at a
+//! successful login that follows.
+//!
+//! Silent: never; without refused prompts it is quiet.
+
+use super::{Detector, Finding, applies_to_attacks};
+use crate::engine::baseline::Profile;
+use crate::engine::policy::Policy;
+use crate::model::evidence::Evidence;
+use crate::model::observation::Observation;
+use crate::model::signal::{Centibans, Severity, Signal};
+
+pub(super) struct Fatigue;
+
+impl Detector for Fatigue {
+    fn signal(&self) -> Signal {
+        Signal::ChallengeFatigue
+    }
+
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Finding {
+        if !applies_to_attacks(&seen.event) {
+            return Finding::NotApplicable;
+        }
+        let within = policy.challenge_fatigue_within;
+        let refused = baseline.core().refused_within(within, seen.event.occurred_at);
+        let threshold = policy.challenge_fatigue_threshold.max(1);
+        if refused < threshold {
+            return Finding::Quiet;
+        }
+        let above = u32::from(refused - threshold);
+        Finding::Found {
+            severity: Severity::new(700 + above * 100),
+            centibans: Centibans::new(150 + i32::from(refused - threshold) * 20),
+            evidence: Evidence::Fatigue {
+                refused,
+                within_s: u32::try_from(within.as_secs()).unwrap_or(u32::MAX),
+                threshold,
+            },
+        }
+    }
+}

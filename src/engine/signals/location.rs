@@ -1,0 +1,143 @@
+//! Unusual location: a place far from every place that the user was learned at.
+//!
+//! Distance counts in units of what is known: the cluster's spread and both radii, and never less
+//! than 50 km, so jitter of a geo table, suburbs and a wide radius stay quiet. Country and network
+//! bend the result: a country never seen before raises it, a network that the user was learned on
+//! lowers it below what counts (a carrier's gateway in another city is not a journey).
+//!
+//! Silent: without a learned place, without a place of the event, for a relay or a satellite (their
+//! place is the operator's, not the user's).
+
+use super::{Detector, Finding, applies_to_entries};
+use crate::engine::baseline::Profile;
+use crate::engine::policy::Policy;
+use crate::model::NetworkClass;
+use crate::model::evidence::Evidence;
+use crate::model::observation::Observation;
+use crate::model::signal::{Centibans, Severity, Signal, Why};
+
+pub(super) struct Location;
+
+impl Detector for Location {
+    fn signal(&self) -> Signal {
+        Signal::UnusualLocation
+    }
+
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Finding {
+        if !applies_to_entries(&seen.event) {
+            return Finding::NotApplicable;
+        }
+        if matches!(seen.facts.network_class, Some(NetworkClass::Relay | NetworkClass::Satellite)) {
+            return Finding::Unknown(Why::NoPlace);
+        }
+        let habits = baseline.core().baseline();
+        let country_seen = seen.facts.country.is_some_and(|country| {
+            habits.places.knows_country(country) || habits.networks.country(country).is_some()
+        });
+        let network_seen = habits.networks.is_known(&seen.keys, &seen.facts);
+        let places = u16::try_from(habits.places.len()).unwrap_or(u16::MAX);
+
+        let Some(here) = seen.facts.coordinates else {
+            return without_coordinates(seen, baseline, country_seen, places);
+        };
+        let Some(nearest) = habits.places.nearest(here) else { return Finding::Unknown(Why::NoBaseline) };
+
+        let spread_km = u32::from(nearest.place.spread_hm / 10);
+        let blur_km = spread_km + u32::from(nearest.place.radius_km) + u32::from(here.radius_km);
+        let unit_km = blur_km.max(UNIT_KM_MIN);
+        let nearest_km = nearest.distance_m / 1000;
+        if nearest_km <= unit_km {
+            return Finding::Quiet;
+        }
+        // In tenths of a unit: 10 is its edge.
+        let units_tenths = nearest_km.saturating_mul(10) / unit_km;
+        let mut severity = severity(units_tenths);
+        if seen.facts.country.is_some() && !country_seen {
+            severity = Severity::new(
+                u32::from(severity.value()).max(u32::from(Severity::COUNTS.value())) + NEW_COUNTRY,
+            );
+        } else if country_seen && (network_seen || is_carrier(seen)) && nearest_km <= GATEWAY_KM_MAX {
+            severity = severity.min(Severity::SOFTENED);
+        }
+        Finding::Found {
+            severity,
+            centibans: Centibans::new(i32::from(severity.value()) / 5),
+            evidence: Evidence::Location {
+                places,
+                nearest_km,
+                spread_km,
+                country: seen.facts.country,
+                country_seen,
+                radius_km: here.radius_km,
+            },
+        }
+    }
+}
+
+/// A table that knows the country and no more: all that can be said is whether the country is new.
+fn without_coordinates(
+    seen: &Observation<'_>,
+    baseline: &Profile,
+    country_seen: bool,
+    places: u16,
+) -> Finding {
+    let Some(country) = seen.facts.country else { return Finding::Unknown(Why::NoPlace) };
+    if baseline.core().baseline().places.is_empty()
+        && baseline.core().baseline().networks.countries().next().is_none()
+    {
+        return Finding::Unknown(Why::NoBaseline);
+    }
+    if country_seen {
+        return Finding::Quiet;
+    }
+    Finding::Found {
+        severity: Severity::new(COUNTRY_ONLY),
+        centibans: Centibans::new(i32::from(COUNTRY_ONLY_CENTIBANS)),
+        evidence: Evidence::Location {
+            places,
+            nearest_km: 0,
+            spread_km: 0,
+            country: Some(country),
+            country_seen,
+            radius_km: 0,
+        },
+    }
+}
+
+fn is_carrier(seen: &Observation<'_>) -> bool {
+    seen.facts.network_class == Some(NetworkClass::Carrier)
+}
+
+/// 500 at two units, 1000 at eight: beyond that more distance is no better evidence.
+fn severity(units_tenths: u32) -> Severity {
+    let (first, rest) = (units_tenths.saturating_sub(10).min(10), units_tenths.saturating_sub(20).min(60));
+    Severity::new(first * 50 + rest * 500 / 60)
+}
+
+/// The smallest unit: what city tables err by.
+const UNIT_KM_MIN: u32 = 50;
+/// How far from home a usual network may come out without being a journey.
+const GATEWAY_KM_MAX: u32 = 700;
+const NEW_COUNTRY: u32 = 200;
+const COUNTRY_ONLY: u32 = 700;
+const COUNTRY_ONLY_CENTIBANS: i16 = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(units_tenths: u32, expected: u16) {
+        assert_eq!(severity(units_tenths).value(), expected);
+    }
+
+    #[test]
+    fn counts_from_two_units_on() {
+        check(10, 0);
+        check(19, 450);
+        check(20, 500);
+        check(50, 750);
+        check(80, 1000);
+        check(u32::MAX, 1000);
+    }
+}

@@ -1,0 +1,50 @@
+//! Reported: the user or an analyst said "not me".
+//!
+//! Fires on the feedback itself, and on what the reported device or session does until the user's
+//! standing falls.
+//!
+//! Silent: when nothing is reported.
+
+use super::{Detector, Finding};
+use crate::engine::baseline::Profile;
+use crate::engine::policy::Policy;
+use crate::model::event::Body;
+use crate::model::evidence::Evidence;
+use crate::model::observation::Observation;
+use crate::model::signal::{Centibans, Severity, Signal};
+use crate::model::{ChallengeOutcome, Verdict};
+
+pub(super) struct Reported;
+
+impl Detector for Reported {
+    fn signal(&self) -> Signal {
+        Signal::Reported
+    }
+
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Finding {
+        let says = match &seen.event.body {
+            Body::Feedback { verdict: Verdict::Compromised, .. } => true,
+            Body::Challenge { outcome: ChallengeOutcome::Reported, .. } => true,
+            Body::Feedback { .. } => return Finding::NotApplicable,
+            _ => false,
+        };
+        if says {
+            return found(0, false, false);
+        }
+        let Some(reported) = baseline.core().reported() else { return Finding::Quiet };
+        let by_device = reported.device.is_some() && reported.device == seen.keys.device;
+        let by_session = reported.session.is_some() && reported.session == seen.keys.session;
+        if !by_device && !by_session {
+            return Finding::Quiet;
+        }
+        found(seen.event.occurred_at.since_or_zero(reported.since).as_secs(), by_device, by_session)
+    }
+}
+
+fn found(since_s: u64, by_device: bool, by_session: bool) -> Finding {
+    Finding::Found {
+        severity: Severity::FULL,
+        centibans: Centibans::new(300),
+        evidence: Evidence::Reported { since_s, by_device, by_session },
+    }
+}

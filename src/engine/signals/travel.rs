@@ -1,0 +1,130 @@
+//! Impossible travel: two fixes too far apart for the time between them.
+//!
+//! Compares with the last trusted fix, and with that of every live session, so that A→B→A is seen
+//! too. Counts on the *least* speed that both fixes allow: the distance less both radii, over the
+//! time elapsed. Two fixes whose radii overlap therefore never fire.
+//!
+//! Silent: for networks whose place is not the user's (relay, VPN, proxy, Tor, hosting, satellite:
+//! enrichment's class); between two places that were each learned on 3 days, with a learned device
+//! (a head office hundreds of kilometres away is an egress, not a journey); for an event older than
+//! the fix.
+
+use std::time::Duration;
+
+use super::{Detector, Finding, applies_to_entries, hides_place};
+use crate::engine::baseline::places::Place;
+use crate::engine::baseline::{Fix, Profile};
+use crate::engine::number::{distance_m, log10, whole};
+use crate::engine::policy::Policy;
+use crate::model::evidence::Evidence;
+use crate::model::observation::Observation;
+use crate::model::place::Coordinates;
+use crate::model::signal::{Centibans, Severity, Signal, Why};
+
+pub(super) struct Travel;
+
+impl Detector for Travel {
+    fn signal(&self) -> Signal {
+        Signal::ImpossibleTravel
+    }
+
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Finding {
+        if !applies_to_entries(&seen.event) {
+            return Finding::NotApplicable;
+        }
+        if seen.facts.network_class.is_some_and(hides_place) {
+            return Finding::Unknown(Why::NoPlace);
+        }
+        let Some(here) = seen.facts.coordinates else { return Finding::Unknown(Why::NoPlace) };
+        let core = baseline.core();
+        let sessions = core.sessions().iter().filter_map(|session| session.fix);
+        let mut fixes = core.trusted_fix().into_iter().chain(sessions).peekable();
+        if fixes.peek().is_none() {
+            return Finding::Unknown(Why::NoFix);
+        }
+        let fastest = fixes.filter_map(|fix| leg(fix, here, seen)).max_by_key(|leg| leg.least_kmh);
+        let Some(leg) = fastest.filter(|leg| leg.least_kmh > AIRLINER_KMH) else { return Finding::Quiet };
+        if is_egress(leg.from, here, seen, baseline) {
+            return Finding::Quiet;
+        }
+        Finding::Found {
+            severity: severity(leg.least_kmh),
+            centibans: centibans(leg.least_kmh),
+            evidence: Evidence::Travel {
+                distance_km: leg.distance_km,
+                elapsed_s: leg.elapsed.as_secs(),
+                least_kmh: leg.least_kmh,
+                radii_km: leg.radii_km,
+            },
+        }
+    }
+}
+
+/// The way from one fix to the event.
+struct Leg {
+    from: Coordinates,
+    distance_km: u32,
+    radii_km: u32,
+    elapsed: Duration,
+    least_kmh: u32,
+}
+
+fn leg(fix: Fix, here: Coordinates, seen: &Observation<'_>) -> Option<Leg> {
+    let elapsed = seen.event.occurred_at.since(fix.at)?;
+    let distance_km = distance_m(fix.coordinates, here) / 1000;
+    let radii_km = u32::from(fix.coordinates.radius_km) + u32::from(here.radius_km);
+    // City tables err by tens of kilometres whatever radius they state.
+    let least_km = distance_km.saturating_sub(radii_km.max(BLUR_KM_MIN));
+    // Clocks of identity providers disagree by seconds; a floor keeps that from looking like speed.
+    let hours = elapsed.max(CLOCK_SKEW).as_secs_f64() / 3600.0;
+    Some(Leg {
+        from: fix.coordinates,
+        distance_km,
+        radii_km,
+        elapsed,
+        least_kmh: whole(f64::from(least_km) / hours),
+    })
+}
+
+fn is_egress(from: Coordinates, here: Coordinates, seen: &Observation<'_>, baseline: &Profile) -> bool {
+    let habits = baseline.core().baseline();
+    let is_settled =
+        |at: Coordinates| habits.places.at(at).is_some_and(|place: &Place| place.days >= DAYS_SETTLED);
+    let device_known = seen.keys.device.is_some_and(|device| habits.devices.find(device).is_some());
+    device_known && is_settled(from) && is_settled(here)
+}
+
+/// Grows with the excess over an airliner and levels off: beyond four times its speed, more is no
+/// better evidence.
+fn severity(least_kmh: u32) -> Severity {
+    Severity::new(500 + (least_kmh - AIRLINER_KMH.min(least_kmh)).saturating_mul(500) / (3 * AIRLINER_KMH))
+}
+
+fn centibans(least_kmh: u32) -> Centibans {
+    let airliners = f64::from(least_kmh) / f64::from(AIRLINER_KMH);
+    Centibans::new(i32::try_from(whole(100.0 + 100.0 * log10(airliners.max(1.0)))).unwrap_or(1000).min(250))
+}
+
+const AIRLINER_KMH: u32 = 950;
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+const BLUR_KM_MIN: u32 = 100;
+const DAYS_SETTLED: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(least_kmh: u32, expected: u16) {
+        assert_eq!(severity(least_kmh).value(), expected);
+    }
+
+    #[test]
+    fn severity_levels_off_at_four_airliners() {
+        check(950, 500);
+        check(951, 500);
+        check(2 * 950, 666);
+        check(4 * 950, 1000);
+        check(u32::MAX, 1000);
+    }
+}
