@@ -9,61 +9,29 @@ use super::source::{Source, crate_paths, dependencies, has_word};
 /// A layer, what it may use of the others, and, where it is pure, the crates that it may name.
 struct Layer {
     name: &'static str,
-    may_use: &'static [&'static str],
-    crates: Option<&'static [&'static str]>,
+    may_use: &'static str,
+    crates: Option<&'static str>,
 }
 
 /// The table of ARCHITECTURE.md. `cli`, `app` and `main` may use everything.
 const LAYERS: &[Layer] = &[
-    pure("model", &[], &["serde", "jiff", "blake3", "secrecy"]),
-    pure("ports", &["model"], &["serde"]),
+    pure("model", "", "serde thiserror jiff blake3 secrecy"),
+    pure("ports", "model", "serde thiserror ipnet"),
     pure(
         "engine",
-        &["model", "ports"],
-        &[
-            "serde",
-            "serde_json",
-            "serde_avro_fast",
-            "apache_avro",
-            "toml",
-            "jiff",
-            "blake3",
-            "libm",
-            "statrs",
-            "ipnet",
-            "woothee",
-            "hashbrown",
-            "foldhash",
-        ],
+        "model ports",
+        "serde serde_json serde_avro_fast apache_avro toml csv thiserror jiff blake3 libm statrs ipnet woothee",
     ),
-    pure("access", &["model", "engine"], &["serde", "blake3", "jiff"]),
-    pure("evaluate", &["model", "engine"], &["serde", "libm", "statrs"]),
-    pure(
-        "simulate",
-        &["model", "engine"],
-        &["serde", "toml", "jiff", "blake3", "libm", "rand_core", "rand_chacha"],
-    ),
-    pure("pipeline", &["model", "ports", "engine"], &["serde", "blake3"]),
-    world("adapters", &["model", "ports", "telemetry"]),
-    world("connectors", &["model", "ports", "telemetry"]),
-    world("serve", &["model", "ports", "engine", "access", "pipeline", "telemetry"]),
-    world("runtime", &["model", "ports", "engine", "access", "pipeline", "telemetry"]),
-    world("telemetry", &["model", "ports"]),
-    world(
-        "config",
-        &[
-            "model",
-            "ports",
-            "engine",
-            "access",
-            "pipeline",
-            "adapters",
-            "connectors",
-            "serve",
-            "runtime",
-            "telemetry",
-        ],
-    ),
+    pure("access", "model engine", "serde thiserror jiff blake3"),
+    pure("evaluate", "model engine", "serde libm statrs"),
+    pure("simulate", "model engine", "serde toml thiserror jiff blake3 libm rand_core rand_chacha"),
+    pure("pipeline", "model ports engine", "serde thiserror blake3 hashbrown foldhash"),
+    world("adapters", "model ports telemetry"),
+    world("connectors", "model ports telemetry"),
+    world("serve", "model ports engine access pipeline telemetry"),
+    world("runtime", "model ports engine access pipeline telemetry"),
+    world("telemetry", "model ports"),
+    world("config", "model ports engine access pipeline adapters connectors serve runtime telemetry"),
 ];
 
 /// What stands above the layers and may use everything.
@@ -72,15 +40,11 @@ const TOP: [&str; 4] = ["lib", "main", "app", "cli"];
 /// Of `ports`, the engine may know the tables and nothing else.
 const ENGINES_PORTS: &str = "tables";
 
-const fn pure(
-    name: &'static str,
-    may_use: &'static [&'static str],
-    crates: &'static [&'static str],
-) -> Layer {
+const fn pure(name: &'static str, may_use: &'static str, crates: &'static str) -> Layer {
     Layer { name, may_use, crates: Some(crates) }
 }
 
-const fn world(name: &'static str, may_use: &'static [&'static str]) -> Layer {
+const fn world(name: &'static str, may_use: &'static str) -> Layer {
     Layer { name, may_use, crates: None }
 }
 
@@ -98,7 +62,7 @@ pub(super) fn breaches(file: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
     for (line, path) in uses(&file.code, "crate::") {
         let used = path.first().map_or("", String::as_str);
-        if used != layer.name && !layer.may_use.contains(&used) {
+        if used != layer.name && !lists(layer.may_use, used) {
             found.push(file.finding(line, &format!("`{name}` may not use `{used}`")));
         } else if name == "engine" && used == "ports" && path.get(1).is_none_or(|port| port != ENGINES_PORTS)
         {
@@ -126,11 +90,13 @@ pub(super) fn impurities(file: &Source) -> Vec<Finding> {
         }
     }
     for (number, line) in file.code.lines().enumerate() {
-        for (word, why) in WORLD.iter().filter(|(word, _)| has_word(line, word)) {
+        let excused =
+            |word: &str| UNORDERED.iter().any(|(path, _)| *path == file.path) && word.starts_with("Hash");
+        for (word, why) in WORLD.iter().filter(|(word, _)| has_word(line, word) && !excused(word)) {
             found.push(file.finding(number + 1, &format!("`{word}` in a pure layer: {why}")));
         }
         for name in crate_paths(line) {
-            if known.iter().any(|known| known == name) && !allowed.contains(&name) {
+            if known.iter().any(|known| known == name) && !lists(allowed, name) {
                 found.push(
                     file.finding(number + 1, &format!("crate `{name}` is not on the list of this layer")),
                 );
@@ -139,6 +105,10 @@ pub(super) fn impurities(file: &Source) -> Vec<Finding> {
     }
     found
 }
+
+/// Files whose hot look-ups go through a hash map that is never walked in its own order, and why.
+const UNORDERED: &[(&str, &str)] =
+    &[("src/pipeline/overlay.rs", "one look-up an event; a checkpoint sorts what it writes")];
 
 /// Modules of the standard library.
 const MODULES: &[(&str, &str)] = &[
@@ -170,6 +140,10 @@ const WORLD: &[(&str, &str)] = &[
     ("thread_rng", "random bytes are an argument"),
     ("getrandom", "random bytes are an argument"),
 ];
+
+fn lists(names: &str, name: &str) -> bool {
+    names.split(' ').any(|listed| listed == name)
+}
 
 /// `engine` of `src/engine/step.rs`, `app` of `src/app.rs`.
 fn layer_name(path: &str) -> &str {

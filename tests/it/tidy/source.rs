@@ -7,14 +7,20 @@ pub(super) struct Source {
     /// Below the root of the project.
     pub path: String,
     pub text: String,
-    /// The text with comments and literals blanked, cut at the first test module; lines stay lines.
+    /// The text with comments and literals blanked, cut at the first test module; lines stay
+    /// lines. A file of `src` that holds nothing but tests has none.
     pub code: String,
 }
 
 impl Source {
     pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let (path, text) = (path.into(), text.into());
-        let code = if path.ends_with(".rs") { without_tests(&blanked(&text)) } else { text.clone() };
+        let test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let code = match path.ends_with(".rs") {
+            true if test && path.starts_with("src/") => String::new(),
+            true => without_tests(&blanked(&text)),
+            false => text.clone(),
+        };
         Self { path, text, code }
     }
 
