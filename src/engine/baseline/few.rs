@@ -144,7 +144,9 @@ mod tests {
     #[test]
     fn without_a_worth_the_oldest_falls_out() {
         let mut few = Few::<u8, 2>::default();
-        [1, 2, 3].map(|item| few.push(item));
+        for item in [1, 2, 3] {
+            few.push(item);
+        }
         assert_eq!(few.as_slice(), [2, 3]);
         few.remove(0);
         few.remove(7);

@@ -57,6 +57,8 @@ pub struct Held {
     /// What it would teach; of the latest observation of its kind.
     pub step: LearnStep,
     pub session: Option<u64>,
+    /// 48 bits of the event's id alone: feedback names it without its source.
+    pub id: u64,
     /// What it and its session presented.
     pub presented: Factors,
     /// When the first of its kind was held.
@@ -73,6 +75,7 @@ impl Held {
         if let Some(session) = self.session {
             to.key64(session);
         }
+        to.key48(self.id);
         to.uint(self.presented.bits().into());
         to.time(self.first);
         to.byte(self.days);
@@ -82,12 +85,13 @@ impl Held {
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
         let step = LearnStep::read(from)?;
         let session = read_option(from, Reader::key64)?;
+        let id = from.key48()?;
         let presented = read_factors(from)?;
         let first = from.time()?;
         let days = from.byte()?;
         let last_day = from.int()?.checked_add(step.local().day.into());
         let last_day = last_day.and_then(|day| i32::try_from(day).ok()).ok_or(Error::Range("day"))?;
-        Ok(Self { step, session, presented, first, days, last_day })
+        Ok(Self { step, session, id, presented, first, days, last_day })
     }
 }
 

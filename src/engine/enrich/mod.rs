@@ -117,7 +117,7 @@ fn offset_by_longitude(place: Coordinates) -> i16 {
 
 fn keys(event: &Event<'_>, public: Option<IpAddr>) -> Keys {
     let of = |domain, text: &Option<std::borrow::Cow<'_, str>>| {
-        text.as_deref().map(|text| hash64(domain, &[event.tenant.as_bytes(), text.as_bytes()]))
+        text.as_deref().map(|text| tenant_key(domain, &event.tenant, text))
     };
     let source = event.source.as_deref().unwrap_or_default();
     let parts = [&*event.tenant, &*event.user, source, &*event.id].map(str::as_bytes);
@@ -128,6 +128,16 @@ fn keys(event: &Event<'_>, public: Option<IpAddr>) -> Keys {
         address: public.map(address::address_key),
         prefix: public.map(address::prefix_key),
     }
+}
+
+/// The key of a session that a text names, e.g. what a feedback speaks about.
+#[must_use]
+pub fn session_key(tenant: &str, session_id: &str) -> u64 {
+    tenant_key("session", tenant, session_id)
+}
+
+fn tenant_key(domain: &str, tenant: &str, text: &str) -> u64 {
+    hash64(domain, &[tenant.as_bytes(), text.as_bytes()])
 }
 
 /// Radii where a source states none: a city, a region, a country.
