@@ -9,4 +9,5 @@
 )]
 
 mod live;
+mod oracle;
 mod tidy;

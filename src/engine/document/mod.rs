@@ -21,7 +21,7 @@ pub use value::{Table, Value};
 /// Reads the text of `file` with `read`, and adds what is wrong with it to `mistakes`.
 pub fn read<T>(file: &str, text: &str, mistakes: &mut Vec<Mistake>, read: impl FnOnce(Table<'_>) -> T) -> T {
     let (root, broken) = DeTable::parse_recoverable(text);
-    let document = Document { file, text, origin: Origin::File, mistakes: RefCell::default() };
+    let document = Document { file, text, origin: Origin::Text, mistakes: RefCell::default() };
     let result = read(Table::new(&document, root.get_ref(), String::new(), root.span()));
 
     let mut found = document.mistakes.into_inner();
@@ -91,7 +91,7 @@ struct Document<'d> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    File,
+    Text,
     Variable,
 }
 
@@ -99,7 +99,7 @@ impl Document<'_> {
     /// Notes a mistake about what stands at `span`; without one, something that is missing.
     fn note(&self, span: Option<Range<usize>>, text: String) {
         let place = match self.origin {
-            Origin::File => span.map(|span| Place::of(self.text, span.start)),
+            Origin::Text => span.map(|span| Place::of(self.text, span.start)),
             Origin::Variable => None,
         };
         self.mistakes.borrow_mut().push(Mistake { file: self.file.to_owned(), place, text });

@@ -62,7 +62,7 @@ impl<'d> Table<'d> {
     }
 
     /// The table under `key`.
-    pub fn table(&mut self, key: &'static str) -> Option<Table<'d>> {
+    pub fn table(&mut self, key: &'static str) -> Option<Self> {
         self.take(key).and_then(|value| value.table())
     }
 

@@ -115,4 +115,4 @@ fn sort(reasons: &mut [Reason<'_>]) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,3 +1,5 @@
+//! What a policy file may say, mistake by mistake.
+
 use std::time::Duration;
 
 use super::*;
