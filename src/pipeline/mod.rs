@@ -6,8 +6,12 @@
 //! in memory, the simulator with faults.
 
 pub mod cache;
+pub mod dispatch;
 pub mod filter;
 pub mod intake;
 pub mod invariants;
+pub mod lane;
 pub mod overlay;
 pub mod recover;
+pub mod restore;
+mod wire;

@@ -1,0 +1,681 @@
+//! A lane: the state machine of one input partition. It decides records, seals units, learns what
+//! became of them, and never waits.
+//!
+//! ```text
+//!            offer            seal               committed
+//!  record ─────────▶ open unit ─────▶ pending unit ─────────▶ overlay ──checkpoint──▶ store
+//!                        ▲               │ aborted
+//!                        └── rewind to the committed mark ◀──┘
+//! ```
+//!
+//! While a unit is pending the lane goes on deciding on top of it; an abort drops both and rewinds.
+//! Parts are encoded when a unit is sealed, the last version of each: a user who logs in a hundred
+//! times in 20 ms costs one changelog record.
+//!
+//! A record that makes a detector panic is rejected, and the profile is what it was before.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::cache::{Cache, Seat};
+use super::filter::Filter;
+use super::intake;
+use super::invariants::Broken;
+use super::overlay::{Known, Overlay};
+use super::recover::{Gap, Plan};
+use super::wire;
+use crate::engine::baseline::{Part, Profile};
+use crate::engine::decode::{self, Format, Limits, Rejected};
+use crate::engine::step::{Setting, Stepped, step};
+use crate::engine::{emit, enrich};
+use crate::model::decision::Ruling;
+use crate::model::id::Position;
+use crate::model::{Action, EventType, Reject};
+use crate::ports::ledger::{Mark, Output, Positions, Unit};
+use crate::ports::source::Record;
+use crate::ports::store::{Batch, Spot, StateStore, StoreError};
+use crate::ports::tables::Tables;
+
+/// How an output topic is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rendering {
+    #[default]
+    Avro,
+    Json,
+}
+
+/// What is the same for a lane's whole life.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the input topic, as decisions state it.
+    pub topic: String,
+    /// Of the input topic: a key must lie where it belongs.
+    pub partitions: i32,
+    pub format: Format,
+    pub decisions: Rendering,
+    pub alerts: Rendering,
+    pub revocations: Rendering,
+    pub limits: Limits,
+    /// Decoded profiles at hand.
+    pub profiles_cached: usize,
+    /// Larger output is not even tried.
+    pub record_bytes_max: usize,
+    /// Drawn by the shell: user ids are picked by others.
+    pub hash_seed: u64,
+}
+
+/// What is read and never written; it may change between two units.
+#[derive(Clone, Copy, Debug)]
+pub struct With<'w> {
+    pub setting: Setting<'w>,
+    pub tables: &'w dyn Tables,
+    pub store: &'w dyn StateStore,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    Decided {
+        action: Action,
+        kind: EventType,
+        alert: bool,
+        revocations: u8,
+    },
+    Duplicate,
+    Rejected(Reject),
+    /// Before the lane's next offset, or fetched before a rewind: not taken.
+    Old,
+}
+
+#[derive(Debug)]
+pub struct Lane {
+    partition: i32,
+    settings: Arc<Settings>,
+    /// What the broker has, and where its output stands.
+    committed: Spot,
+    /// What the store has.
+    stored: Option<Mark>,
+    /// After the last record that was offered.
+    tip: Mark,
+    open: Open,
+    pending: Option<Pending>,
+    cache: Cache,
+    overlay: Overlay,
+    filter: Filter,
+    /// Input that must be rejected when it comes again, and why.
+    refused: BTreeMap<i64, Reject>,
+    gap: Option<Gap>,
+    /// Records that come before the runtime has started again at the mark are not ours to take.
+    rewinding: bool,
+    /// The last batch for which a scan said that a suspicious miss is a miss.
+    verified: Option<Mark>,
+    broken: Broken,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    unit: Unit,
+    number: u64,
+    touched: Vec<Seat>,
+    offered: usize,
+    urgent: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    unit: Arc<Unit>,
+    touched: Vec<Seat>,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    id: String,
+    /// The seat that a step is working on, and what sat there before if that stands nowhere else.
+    at_risk: Option<(Seat, Option<Box<Profile>>)>,
+    unit: Option<Unit>,
+    touched: Vec<Seat>,
+}
+
+impl Lane {
+    /// A lane whose store is where `plan` says (see [`super::restore`]). `filter` knows every user in it.
+    #[must_use]
+    pub fn new(partition: i32, settings: Arc<Settings>, plan: &Plan, filter: Filter) -> Self {
+        let spot = Spot { mark: plan.mark, positions: plan.positions };
+        let mut lane = Self {
+            partition,
+            cache: Cache::new(settings.profiles_cached, settings.hash_seed),
+            overlay: Overlay::new(settings.hash_seed),
+            settings,
+            committed: spot,
+            stored: Some(plan.mark),
+            tip: plan.mark,
+            open: Open::default(),
+            pending: None,
+            filter,
+            refused: BTreeMap::new(),
+            gap: plan.gap,
+            rewinding: true,
+            verified: None,
+            broken: Broken::default(),
+            scratch: Scratch::default(),
+        };
+        lane.begin();
+        lane
+    }
+
+    /// Decides one record.
+    ///
+    /// # Errors
+    /// When the store cannot say what it knows of the user: nothing was decided, and the partition
+    /// must be restored.
+    pub fn offer(&mut self, record: &Record<'_>, with: &With<'_>) -> Result<Offered, StoreError> {
+        if self.rewinding || record.offset < self.tip.offset {
+            return Ok(Offered::Old);
+        }
+        let here = self.open.unit.here();
+        let taken = catch_unwind(AssertUnwindSafe(|| self.take(record, with)));
+        let taken = match taken {
+            Ok(Err(Refused::Store(error))) => return Err(error),
+            Ok(Err(Refused::Record(rejected))) => Err(rejected),
+            Ok(Ok(done)) => Ok(done),
+            Err(panic) => Err(panicked(panic.as_ref())),
+        };
+        let offered = match taken {
+            Ok((offered, chain)) => {
+                self.scratch.at_risk = None;
+                self.tip.chain = chain;
+                offered
+            }
+            Err(rejected) => {
+                self.open.unit.cut(here);
+                self.undo();
+                self.reject(record, &rejected);
+                Offered::Rejected(rejected.reason)
+            }
+        };
+        self.tip.offset = record.offset.saturating_add(1);
+        self.open.offered += 1;
+        Ok(offered)
+    }
+
+    fn take(
+        &mut self,
+        record: &Record<'_>,
+        with: &With<'_>,
+    ) -> Result<(Offered, crate::model::id::Digest), Refused> {
+        if let Some(reason) = self.refused.get(&record.offset) {
+            return Err(Refused::Record(intake::reject(*reason, refused_detail(*reason).into())));
+        }
+        let settings = Arc::clone(&self.settings);
+        let key = intake::keyed(record.key)?;
+        let value = record.value.unwrap_or_default();
+        let mut id = std::mem::take(&mut self.scratch.id);
+        fallback_id(&mut id, &settings.topic, record);
+        let done = self.decide(record, key, value, &id, &settings, with);
+        self.scratch.id = id;
+        done
+    }
+
+    fn decide(
+        &mut self,
+        record: &Record<'_>,
+        key: &[u8],
+        value: &[u8],
+        id: &str,
+        settings: &Settings,
+        with: &With<'_>,
+    ) -> Result<(Offered, crate::model::id::Digest), Refused> {
+        let decoded = decode::decode(value, settings.format, id, record.recorded_at, &settings.limits)?;
+        intake::placed(key, &decoded.event, self.partition, settings.partitions)?;
+        let seen = enrich::enrich(decoded.event, with.tables);
+        let kind = seen.event.kind();
+        let seat = self.seat(key, kind, with.store)?;
+        let position = Position {
+            topic: Some(settings.topic.as_str().into()),
+            partition: self.partition,
+            offset: record.offset,
+        };
+        let Some(profile) = self.cache.profile_mut(seat) else {
+            return Err(Refused::lost_seat(self.partition));
+        };
+        let changed = !profile.changed().is_empty();
+        // Cloned only for a user whom the open unit has changed already: others can be read again.
+        self.scratch.at_risk = Some((seat, changed.then(|| Box::new(profile.clone()))));
+        let ruling = match step(profile, &seen, position, &with.setting) {
+            Stepped::Duplicate => return Ok((Offered::Duplicate, self.tip.chain)),
+            Stepped::Missing(part) => {
+                return Err(Refused::damaged(self.partition, &format!("part `{part}` is gone")));
+            }
+            Stepped::Decided(ruling) => ruling,
+        };
+        if !profile.changed().is_empty() && self.cache.touch(seat) {
+            self.open.touched.push(seat);
+        }
+        let here = self.open.unit.here();
+        let (offered, chain) = self.write(record.offset, key, kind, &ruling, settings);
+        if self.open.unit.largest_since(here) > settings.record_bytes_max {
+            return Err(Refused::Record(intake::reject(
+                Reject::TooLarge,
+                refused_detail(Reject::TooLarge).into(),
+            )));
+        }
+        self.open.urgent |= !ruling.revocations.is_empty();
+        Ok((offered, chain))
+    }
+
+    fn write(
+        &mut self,
+        offset: i64,
+        key: &[u8],
+        kind: EventType,
+        ruling: &Ruling<'_>,
+        settings: &Settings,
+    ) -> (Offered, crate::model::id::Digest) {
+        let unit = &mut self.open.unit;
+        let (chain, at) = (self.tip.chain, unit.key(key));
+        let decision = &ruling.decision;
+        let chain = unit.push(Output::Decisions, offset, at.clone(), |out| match settings.decisions {
+            Rendering::Avro => emit::decision_avro(decision, chain, out),
+            Rendering::Json => emit::decision_json(decision, chain, out),
+        });
+        if let Some(alert) = &ruling.alert {
+            unit.push(Output::Alerts, offset, at.clone(), |out| match settings.alerts {
+                Rendering::Avro => emit::alert_avro(alert, out),
+                Rendering::Json => emit::alert_json(alert, out),
+            });
+        }
+        for revocation in &ruling.revocations {
+            unit.push(Output::Revocations, offset, at.clone(), |out| match settings.revocations {
+                Rendering::Avro => emit::revocation_avro(revocation, out),
+                Rendering::Json => emit::revocation_json(revocation, out),
+            });
+        }
+        let offered = Offered::Decided {
+            action: decision.action,
+            kind,
+            alert: ruling.alert.is_some(),
+            revocations: u8::try_from(ruling.revocations.len()).unwrap_or(u8::MAX),
+        };
+        (offered, chain)
+    }
+
+    /// The user's profile, with the parts that a step of this kind needs.
+    fn seat(&mut self, user: &[u8], kind: EventType, store: &dyn StateStore) -> Result<Seat, Refused> {
+        let seat = match self.cache.find(user) {
+            Some(seat) => seat,
+            None => {
+                let profile = self.read_core(user, store)?;
+                self.cache.admit(user, profile).ok_or_else(|| Refused::lost_seat(self.partition))?
+            }
+        };
+        let needs = self.cache.profile(seat).map(|profile| profile.needs(kind)).unwrap_or_default();
+        for part in needs.iter() {
+            let found = self.read(user, part, store)?;
+            let state = found.then_some(self.scratch.value.as_slice());
+            let state = state.map(|value| wire::state(value, part)).transpose();
+            let Some(profile) = self.cache.profile_mut(seat) else {
+                return Err(Refused::lost_seat(self.partition));
+            };
+            let loaded = match state {
+                Ok(state) => profile.load(part, state).map_err(|error| error.to_string()),
+                Err(error) => Err(error),
+            };
+            if let Err(what) = loaded {
+                return Err(Refused::damaged(self.partition, &what));
+            }
+        }
+        Ok(seat)
+    }
+
+    fn read_core(&mut self, user: &[u8], store: &dyn StateStore) -> Result<Profile, Refused> {
+        if !self.read(user, Part::Core, store)? {
+            if self.filter.has(user) && self.overlay.get(&self.scratch.key) == Known::Nothing {
+                self.suspect(store)?;
+            }
+            return Ok(Profile::absent());
+        }
+        let profile = wire::state(&self.scratch.value, Part::Core)
+            .and_then(|state| Profile::from_core(state).map_err(|error| error.to_string()));
+        profile.map_err(|what| Refused::damaged(self.partition, &what))
+    }
+
+    /// Reads a part into the scratch value: of the pending unit, else the overlay, else the store.
+    fn read(&mut self, user: &[u8], part: Part, store: &dyn StateStore) -> Result<bool, Refused> {
+        let Scratch { key, value, .. } = &mut self.scratch;
+        key.clear();
+        value.clear();
+        part.write_key(user, key);
+        // Only after a panic is a profile of a pending unit not in the cache; so a walk will do.
+        let pending = self.pending.as_ref().and_then(|pending| {
+            let mut records = pending.unit.records();
+            records.find(|record| record.output == Output::Profiles && record.key == key.as_slice())
+        });
+        let known = match pending {
+            Some(record) => record.value.map_or(Known::Gone, Known::Value),
+            None => self.overlay.get(key),
+        };
+        match known {
+            Known::Value(found) => value.extend_from_slice(found),
+            Known::Gone => return Ok(false),
+            Known::Nothing => return store.get(self.partition, key, value).map_err(Refused::Store),
+        }
+        Ok(true)
+    }
+
+    /// A miss on a key that the filter knows: the filter errs once in a hundred thousand, a store
+    /// that lost a key would make a stranger of a known user. A scan tells.
+    fn suspect(&mut self, store: &dyn StateStore) -> Result<(), Refused> {
+        if self.verified.is_some() && self.verified == self.stored {
+            return Ok(());
+        }
+        store.verify(self.partition, &mut |_| ()).map_err(Refused::Store)?;
+        self.verified = self.stored;
+        Ok(())
+    }
+
+    /// What the step had done to the profile did not happen.
+    fn undo(&mut self) {
+        let Some((seat, before)) = self.scratch.at_risk.take() else { return };
+        match (before, self.cache.profile_mut(seat)) {
+            (Some(before), Some(profile)) => *profile = *before,
+            _ => {
+                self.open.touched.retain(|touched| *touched != seat);
+                self.cache.forget(seat);
+            }
+        }
+    }
+
+    fn reject(&mut self, record: &Record<'_>, rejected: &Rejected) {
+        let topic = Arc::clone(&self.settings);
+        self.scratch.id.clear();
+        fallback_id(&mut self.scratch.id, &topic.topic, record);
+        let key = self.open.unit.key(self.scratch.id.as_bytes());
+        self.open.unit.push(Output::Rejected, record.offset, key, |out| {
+            wire::rejected(rejected, &topic.topic, record, None, out);
+        });
+    }
+
+    /// Closes the open unit, if anything was offered since the last.
+    pub fn seal(&mut self) -> Option<Arc<Unit>> {
+        if self.pending.is_some() || self.open.unit.from.offset == self.tip.offset {
+            return None;
+        }
+        let offset = self.tip.offset.saturating_sub(1);
+        let mut written = false;
+        for seat in &self.open.touched {
+            let Some((user, profile)) = self.cache.entry_mut(*seat) else { continue };
+            let (unit, key) = (&mut self.open.unit, &mut self.scratch.key);
+            profile.take_changes(&mut self.scratch.value, |part, state| {
+                key.clear();
+                part.write_key(user, key);
+                let at = unit.key(key);
+                match state {
+                    Some(state) => {
+                        unit.push(Output::Profiles, offset, at, |out| wire::profile(part, state, out))
+                    }
+                    None => unit.push_end(Output::Profiles, offset, at),
+                }
+                written = true;
+            });
+        }
+        for seat in &self.open.touched {
+            self.cache.pin(*seat);
+        }
+        let unit = &mut self.open.unit;
+        if !written && self.tip.chain != unit.from.chain {
+            // The changelog must say how far the chain has come, even where nobody learned anything.
+            let at = unit.key(wire::MARK_KEY);
+            unit.push(Output::Profiles, offset, at, wire::mark);
+        }
+        unit.to = self.tip;
+        self.broken.unit_follows(unit, self.committed.mark);
+
+        let next = self.scratch.unit.take().unwrap_or_default();
+        let unit = Arc::new(std::mem::replace(&mut self.open.unit, next));
+        let touched = std::mem::replace(&mut self.open.touched, std::mem::take(&mut self.scratch.touched));
+        self.pending = Some(Pending { unit: Arc::clone(&unit), touched });
+        self.begin_at(self.tip);
+        Some(unit)
+    }
+
+    /// The pending unit is committed.
+    pub fn committed(&mut self, positions: Positions) {
+        let Some(Pending { unit, mut touched }) = self.pending.take() else { return };
+        for record in unit.records().filter(|record| record.output == Output::Profiles) {
+            if record.key != wire::MARK_KEY {
+                self.overlay.put(record.key, record.value);
+            }
+        }
+        for seat in touched.drain(..) {
+            self.cache.unpin(seat);
+        }
+        self.committed = Spot { mark: unit.to, positions: self.committed.positions.then(positions) };
+        self.gap = None;
+        self.refused = self.refused.split_off(&unit.to.offset);
+        self.scratch.touched = touched;
+        // The runtime may still hold it; then its buffers are not reused.
+        self.scratch.unit = Arc::try_unwrap(unit).ok();
+    }
+
+    /// Nothing of the pending unit counts: forgets it and the open one. The runtime starts the
+    /// source again at the offset returned, then says [`Lane::started`].
+    pub fn aborted(&mut self) -> i64 {
+        let pending = self.pending.take().map(|pending| pending.touched).unwrap_or_default();
+        for seat in pending.into_iter().chain(self.open.touched.drain(..)) {
+            self.cache.forget(seat);
+        }
+        self.begin();
+        self.rewinding = true;
+        self.tip.offset
+    }
+
+    /// The outcome of the pending unit was unknown; the broker says that its mark is `mark`, and
+    /// `positions` are those of the last decision and of the changelog's end, if it could tell.
+    /// `None`: it is neither the mark before the unit nor the one after, so another owner has written.
+    pub fn settle(&mut self, mark: Mark, positions: Positions) -> Option<Settled> {
+        let to = self.pending.as_ref().map(|pending| pending.unit.to);
+        if Some(mark) == to {
+            // An older place in the changelog only makes a replay longer; a decision that is not the
+            // mark's would be read back in vain.
+            self.committed.positions.decision = None;
+            self.committed(positions);
+            return Some(Settled::Committed);
+        }
+        (mark == self.committed.mark).then(|| Settled::Aborted { start: self.aborted() })
+    }
+
+    /// The source reads from the lane's next offset.
+    pub fn started(&mut self) {
+        self.rewinding = false;
+    }
+
+    /// Rejects the record at `offset` when it comes again.
+    pub fn refuse(&mut self, offset: i64, reason: Reject) {
+        self.refused.insert(offset, reason);
+    }
+
+    /// Everything committed since the last checkpoint, as one batch. `None` when there is nothing,
+    /// or while one is under way.
+    pub fn checkpoint(&mut self) -> Option<Arc<Batch>> {
+        if self.stored == Some(self.committed.mark) {
+            return None;
+        }
+        let batch = self.overlay.drain(self.committed)?;
+        for (key, value) in &batch.parts {
+            if let (Some((user, Part::Core)), Some(_)) = (Part::split_key(key), value) {
+                self.filter.add(user);
+            }
+        }
+        Some(batch)
+    }
+
+    /// The store has the batch.
+    pub fn checkpointed(&mut self, batch: &Batch) {
+        self.overlay.drained();
+        if let Some(spot) = &batch.place {
+            self.broken.store_is_behind(spot.mark, self.committed);
+            self.stored = Some(spot.mark);
+        }
+    }
+
+    /// For [`StateStore::close`]. Only after everything committed is checkpointed.
+    #[must_use]
+    pub fn close(&self) -> Option<Vec<u8>> {
+        (self.overlay.is_drained() && self.stored == Some(self.committed.mark)).then(|| self.filter.encode())
+    }
+
+    /// Starts the open unit anew at the committed mark.
+    fn begin(&mut self) {
+        self.begin_at(self.committed.mark);
+        if let Some(gap) = self.gap {
+            let settings = Arc::clone(&self.settings);
+            let record = Record {
+                partition: self.partition,
+                offset: gap.from,
+                recorded_at: None,
+                key: None,
+                value: None,
+            };
+            let detail = format!(
+                "input from offset {} to {} was deleted by retention before it was read; accepted with --accept-gap",
+                gap.from, gap.to
+            );
+            self.scratch.id.clear();
+            fallback_id(&mut self.scratch.id, &settings.topic, &record);
+            let key = self.open.unit.key(self.scratch.id.as_bytes());
+            self.open.unit.push(Output::Rejected, gap.from, key, |out| {
+                wire::rejected(
+                    &intake::reject(Reject::Gap, detail),
+                    &settings.topic,
+                    &record,
+                    Some(gap.to),
+                    out,
+                );
+            });
+            self.tip.offset = gap.to;
+        }
+    }
+
+    fn begin_at(&mut self, mark: Mark) {
+        self.tip = mark;
+        self.open.number += 1;
+        self.open.offered = 0;
+        self.open.urgent = false;
+        self.open.unit.reset(self.partition, self.open.number, mark);
+    }
+
+    #[must_use]
+    pub const fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// Records offered since the last seal.
+    #[must_use]
+    pub const fn open_len(&self) -> usize {
+        self.open.offered
+    }
+
+    /// Bytes that the open unit will have, about: parts are encoded when it is sealed.
+    #[must_use]
+    pub fn open_bytes(&self) -> usize {
+        self.open.unit.size() + self.open.touched.len() * CHANGELOG_BYTES_A_USER
+    }
+
+    /// Whether a decision of the open unit revokes: it is not to wait for the interval.
+    #[must_use]
+    pub const fn urgent(&self) -> bool {
+        self.open.urgent
+    }
+
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// What the broker has.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        self.committed.mark
+    }
+
+    /// The next input offset to be offered.
+    #[must_use]
+    pub const fn next_offset(&self) -> i64 {
+        self.tip.offset
+    }
+
+    /// Bytes that wait for a checkpoint.
+    #[must_use]
+    pub const fn overlay_bytes(&self) -> usize {
+        self.overlay.bytes()
+    }
+
+    #[must_use]
+    pub const fn broken(&self) -> Broken {
+        self.broken
+    }
+}
+
+/// What the broker's mark said about a unit in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Committed,
+    Aborted { start: i64 },
+}
+
+/// Why a record was not decided.
+enum Refused {
+    Record(Rejected),
+    Store(StoreError),
+}
+
+impl Refused {
+    fn damaged(partition: i32, what: &str) -> Self {
+        Self::Store(StoreError::Damaged { partition, what: what.into() })
+    }
+
+    fn lost_seat(partition: i32) -> Self {
+        Self::damaged(partition, "a profile lost its seat")
+    }
+}
+
+impl From<Rejected> for Refused {
+    fn from(rejected: Rejected) -> Self {
+        Self::Record(rejected)
+    }
+}
+
+/// `topic/partition/offset`: the id of an event whose producer gave it none, and the key of a
+/// rejected record.
+fn fallback_id(id: &mut String, topic: &str, record: &Record<'_>) {
+    use std::fmt::Write as _;
+    id.clear();
+    // Writing into a string cannot fail.
+    let _written = write!(id, "{topic}/{}/{}", record.partition, record.offset);
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Rejected {
+    let message = panic.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let message: String = message.chars().take(300).collect();
+    intake::reject(
+        Reject::DetectorPanic,
+        format!("deciding this record panicked: {message}; please report it"),
+    )
+}
+
+const fn refused_detail(reason: Reject) -> &'static str {
+    match reason {
+        Reject::TooLarge => {
+            "what this event gives is larger than the output topic takes; raise its `max.message.bytes`"
+        }
+        _ => "refused when it was decided before",
+    }
+}
+
+/// A core part of at most 600 bytes on average, a journal chunk, two keys.
+const CHANGELOG_BYTES_A_USER: usize = 1024;

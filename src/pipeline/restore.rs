@@ -1,0 +1,261 @@
+//! Taking over a partition: ask, plan, bring the store to the mark.
+//!
+//! The store is put back where the plan says before anything is served, and never serves a state
+//! that it cannot place: the last change read must carry the chain of the broker's mark.
+//!
+//! Broken off half-way, a restore leaves a store without a place, which the next one drops; a replay
+//! leaves a store with its old place and some newer parts, which the next one writes again.
+
+use std::fmt;
+
+use super::filter::Filter;
+use super::recover::{self, Because, Plan, Refusal, Way, Wishes};
+use super::wire;
+use crate::engine::baseline::Part;
+use crate::ports::failure::Failure;
+use crate::ports::ledger::{Ledger, Mark};
+use crate::ports::store::{Batch, Spot, StateStore, StoreError};
+
+/// A partition whose store is at its mark.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub plan: Plan,
+    /// Knows every user in the store.
+    pub filter: Filter,
+    /// The store's sign of a clean close was there: it has not been read through since.
+    pub unverified: bool,
+}
+
+/// How far a replay or a restore has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub partition: i32,
+    pub records: u64,
+    pub offset: i64,
+    pub end: i64,
+    /// `None` for a replay.
+    pub because: Option<Because>,
+}
+
+/// Why a partition could not be taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    Broker(Failure),
+    Store(StoreError),
+    /// It must not be served; the message says what to do.
+    Refused {
+        partition: i32,
+        refusal: Refusal,
+    },
+    /// `progress` said so: the partition is no longer ours.
+    BrokenOff,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broker(failure) => failure.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Refused { partition, refusal } => {
+                write!(f, "partition {partition} is not served: {refusal}")
+            }
+            Self::BrokenOff => f.write_str("the partition was given up while it was restored"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Broker(failure)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Takes over `partition`. `progress` is told of every batch that is read, and ends it by `false`.
+///
+/// A damaged store is dropped and restored. The call blocks as long as that takes.
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn take_over(
+    partition: i32,
+    ledger: &mut dyn Ledger,
+    store: &dyn StateStore,
+    wishes: Wishes,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Taken, Trouble> {
+    let (spot, filter, unverified) = open(partition, store)?;
+    let ground = ledger.ground(partition)?;
+    let read_back = match recover::question(spot.as_ref(), &ground) {
+        Some(offset) => ledger.read_back(partition, offset)?,
+        None => None,
+    };
+    let refused = |refusal| Trouble::Refused { partition, refusal };
+    let mut plan = recover::plan(spot.as_ref(), &ground, read_back, wishes).map_err(refused)?;
+    let mut filling =
+        Filling { partition, store, filter, batch: Batch::default(), bytes: 0, last: None, records: 0 };
+    let (from, because) = match plan.way {
+        Way::Continue => return Ok(Taken { plan, filter: filling.filter, unverified }),
+        Way::Fresh => {
+            store.drop_partition(partition)?;
+            filling.filter = Filter::default();
+            store.apply_batch(partition, &Batch { parts: Vec::new(), place: Some(spot_of(&plan)) })?;
+            return Ok(Taken { plan, filter: filling.filter, unverified: false });
+        }
+        Way::Replay { from } => {
+            // Units that decided nothing leave no change behind: the store's own mark counts.
+            filling.last = spot.map(|spot| spot.mark);
+            (from, None)
+        }
+        Way::Restore(because) => {
+            store.drop_partition(partition)?;
+            filling.filter = Filter::default();
+            (ground.profiles.start, Some(because))
+        }
+    };
+    let mut trouble = None;
+    let end = ledger.changes(partition, from, &mut |change| {
+        let told = filling.take(change.key, change.value, change.mark, change.offset).map(|full| {
+            let Filling { records, .. } = filling;
+            !full
+                || progress(Progress {
+                    partition,
+                    records,
+                    offset: change.offset,
+                    end: ground.profiles.end,
+                    because,
+                })
+        });
+        match told {
+            Ok(true) => return true,
+            Ok(false) => trouble = Some(Trouble::BrokenOff),
+            Err(error) => trouble = Some(error),
+        }
+        false
+    })?;
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    plan.positions.profiles = Some(end);
+    filling.finish(&plan)?;
+    Ok(Taken { plan, filter: filling.filter, unverified: false })
+}
+
+/// What the store has; a damaged one has nothing.
+fn open(partition: i32, store: &dyn StateStore) -> Result<(Option<Spot>, Filter, bool), Trouble> {
+    let found = match store.open(partition) {
+        Ok(found) => found,
+        Err(StoreError::Damaged { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Some(found) = found else { return Ok((None, Filter::default(), false)) };
+    if let Some(filter) = found.filter.as_deref().and_then(Filter::decode) {
+        return Ok((found.checkpoint.place, filter, true));
+    }
+    let mut filter = Filter::default();
+    match store.verify(partition, &mut |key| know(&mut filter, key)) {
+        Ok(checkpoint) => Ok((checkpoint.place, filter, false)),
+        Err(StoreError::Damaged { .. }) => Ok((None, Filter::default(), false)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn know(filter: &mut Filter, key: &[u8]) {
+    if let Some((user, Part::Core)) = Part::split_key(key) {
+        filter.add(user);
+    }
+}
+
+fn spot_of(plan: &Plan) -> Spot {
+    Spot { mark: plan.mark, positions: plan.positions }
+}
+
+/// A store that is being filled, a batch at a time.
+struct Filling<'s> {
+    partition: i32,
+    store: &'s dyn StateStore,
+    filter: Filter,
+    batch: Batch,
+    bytes: usize,
+    last: Option<Mark>,
+    records: u64,
+}
+
+impl Filling<'_> {
+    /// Takes one change; `true` when that filled a batch, which is then written.
+    fn take(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        mark: Option<Mark>,
+        offset: i64,
+    ) -> Result<bool, Trouble> {
+        let bad = |what: String| Trouble::Refused {
+            partition: self.partition,
+            refusal: Refusal::BadChange { offset, what },
+        };
+        let Some(mark) = mark else {
+            return Err(bad("its headers `offset` and `chain` are missing or not in their form".into()));
+        };
+        self.last = Some(mark);
+        self.records += 1;
+        if key == wire::MARK_KEY {
+            return Ok(false);
+        }
+        let Some((_, part)) = Part::split_key(key) else {
+            return Err(bad(format!(
+                "its key `{}` names no part that this version of ward knows",
+                super::intake::shown(key)
+            )));
+        };
+        if let Some(value) = value {
+            wire::state(value, part).map_err(bad)?;
+        }
+        know(&mut self.filter, key);
+        self.bytes += key.len() + value.map_or(0, <[u8]>::len);
+        self.batch.parts.push((key.into(), value.map(Into::into)));
+        let full = self.batch.parts.len() >= BATCH_PARTS || self.bytes >= BATCH_BYTES;
+        if full {
+            self.write(None)?;
+        }
+        Ok(full)
+    }
+
+    fn write(&mut self, place: Option<Spot>) -> Result<(), Trouble> {
+        let parts = &mut self.batch.parts;
+        // A stable sort, then of each key the last: as the changelog would be compacted.
+        parts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parts.reverse();
+        parts.dedup_by(|(a, _), (b, _)| a == b);
+        parts.reverse();
+        self.batch.place = place;
+        self.store.apply_batch(self.partition, &self.batch)?;
+        self.batch.parts.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// The changelog has ended; it must have ended at the plan's mark.
+    fn finish(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let untouched = self.last.is_none() && plan.mark.chain == crate::model::id::Digest::ZERO;
+        let at_mark = self.last.is_some_and(|last| last.chain == plan.mark.chain);
+        if !untouched && !at_mark {
+            let refusal = Refusal::OtherEnd { expected: plan.mark, found: self.last };
+            return Err(Trouble::Refused { partition: self.partition, refusal });
+        }
+        self.write(Some(spot_of(plan)))?;
+        self.store.flush()?;
+        Ok(())
+    }
+}
+
+/// A batch costs memory until it is written, and a fixed price when it is.
+const BATCH_PARTS: usize = 2_000;
+const BATCH_BYTES: usize = 4 << 20;
