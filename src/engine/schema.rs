@@ -135,6 +135,10 @@ pub(crate) static REVOCATION: LazyLock<Subject> = LazyLock::new(|| Subject::load
 pub(crate) static PROFILE: LazyLock<Subject> = LazyLock::new(|| Subject::load("profile"));
 pub(crate) static REJECTED: LazyLock<Subject> = LazyLock::new(|| Subject::load("rejected"));
 
+/// Everything that this version can read.
+pub(crate) static ALL: [&LazyLock<Subject>; 6] =
+    [&EVENT, &DECISION, &ALERT, &REVOCATION, &PROFILE, &REJECTED];
+
 pub(crate) fn hex(bytes: [u8; 8]) -> String {
     format!("{:016x}", u64::from_be_bytes(bytes))
 }

@@ -83,6 +83,13 @@ impl Digest {
     pub fn parse(hex: &str) -> Option<Self> {
         decode_hex(hex).map(Self)
     }
+
+    /// Appends the 64 hex digits.
+    pub fn append_hex(&self, out: &mut Vec<u8>) {
+        let mut text = [0; 64];
+        encode_hex(&self.0, &mut text);
+        out.extend_from_slice(&text);
+    }
 }
 
 /// 16 bytes that name a decision, an alert or a revocation, written as 32 hex digits.

@@ -1,3 +1,5 @@
+//! Units of decoding: each field, each limit at its boundary and one over, each rejection.
+
 use super::*;
 use crate::model::event::{Body, MousePoint};
 use crate::model::{

@@ -1,0 +1,339 @@
+//! The records that leave, field by field, in the order of their schemas.
+//!
+//! `JSON` switches the three things that the forms write differently: a time is RFC 3339 or
+//! microseconds, a word of a closed set is itself or its place in the schema's enum, and bytes are
+//! characters or bytes.
+
+use std::fmt::{self, Write as _};
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use super::line::Line;
+use super::reason::sentence;
+use crate::model::decision::{
+    Alert, Basis, BehaviorVerdict, Decision, Reason, Revocation, RuleHit, Shadow, UserRisk,
+};
+use crate::model::evidence::{Evidence, Said};
+use crate::model::id::{Digest, Position};
+use crate::model::observation::Facts;
+use crate::model::time::Timestamp;
+use crate::model::{
+    Action, AlertKind, DeviceKind, EventType, Factors, History, Learned, Level, Mode, NetworkClass,
+    PlaceSource, Reject, RevocationScope, RevokedBy,
+};
+
+/// A value in one of its two forms.
+pub(super) struct Shape<'s, T, const JSON: bool>(pub(super) &'s T);
+
+/// A decision with its chain; without one it is encoded to be hashed.
+pub(super) struct Chained<'s, const JSON: bool> {
+    pub(super) decision: &'s Decision<'s>,
+    pub(super) chain: Option<Digest>,
+}
+
+/// Writes a struct from a list of fields.
+macro_rules! fields {
+    ($serializer:ident, $name:literal { $($field:literal : $value:expr),+ $(,)? }) => {{
+        use serde::ser::SerializeStruct as _;
+        const COUNT: usize = [$($field),+].len();
+        let mut out = $serializer.serialize_struct($name, COUNT)?;
+        $(out.serialize_field($field, $value)?;)+
+        out.end()
+    }};
+}
+
+impl<const JSON: bool> Serialize for Chained<'_, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let decision = self.decision;
+        fields!(serializer, "Decision" {
+            "decision_id": &decision.decision_id,
+            "event_id": &decision.event_id,
+            "tenant": &decision.tenant,
+            "user_id": &decision.user_id,
+            "session_id": &decision.session_id,
+            "occurred_at": &Shape::<_, JSON>(&decision.occurred_at),
+            "type": &Shape::<_, JSON>(&decision.kind),
+            "risk_score": &decision.risk_score,
+            "risk_level": &Shape::<_, JSON>(&decision.risk_level),
+            "required_auth_factors": &Shape::<_, JSON>(&decision.required),
+            "missing_auth_factors": &Shape::<_, JSON>(&decision.missing),
+            "action": &Shape::<_, JSON>(&decision.action),
+            "would": &maybe::<_, JSON>(&decision.would),
+            "mode": &Shape::<_, JSON>(&decision.mode),
+            "confidence": &(f64::from(decision.confidence_permille) / 1000.0),
+            "history": &Shape::<_, JSON>(&decision.history),
+            "learned": &Shape::<_, JSON>(&decision.learned),
+            "unknown": &decision.unknown,
+            "reasons": &List::<_, JSON>(&decision.reasons),
+            "rules": &List::<_, JSON>(&decision.rules),
+            "exceptions": &decision.exceptions,
+            "shadow": &List::<_, JSON>(&decision.shadow),
+            "user_risk": &Shape::<_, JSON>(&decision.user_risk),
+            "behavior": &maybe::<_, JSON>(&decision.behavior),
+            "evaluation_id": &decision.evaluation_id,
+            "facts": &Shape::<_, JSON>(&decision.facts),
+            "basis": &Shape::<_, JSON>(&decision.basis),
+            "position": &Shape::<_, JSON>(&decision.position),
+            "chain": &Hex(self.chain),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Alert<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let alert = self.0;
+        fields!(serializer, "Alert" {
+            "alert_id": &alert.alert_id,
+            "kind": &Shape::<_, JSON>(&alert.kind),
+            "update": &alert.update.min(UPDATES_MAX),
+            "tenant": &alert.tenant,
+            "user_id": &alert.user_id,
+            "session_id": &alert.session_id,
+            "opened_at": &Shape::<_, JSON>(&alert.opened_at),
+            "occurred_at": &Shape::<_, JSON>(&alert.occurred_at),
+            "decision_id": &alert.decision_id,
+            "event_id": &alert.event_id,
+            "risk_score": &alert.risk_score,
+            "risk_level": &Shape::<_, JSON>(&alert.risk_level),
+            "action": &Shape::<_, JSON>(&alert.action),
+            "user_risk": &Shape::<_, JSON>(&alert.user_risk),
+            "cause": &alert.cause,
+            "reasons": &List::<_, JSON>(&alert.reasons),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Revocation<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let revocation = self.0;
+        fields!(serializer, "Revocation" {
+            "revocation_id": &revocation.revocation_id,
+            "scope": &Shape::<_, JSON>(&revocation.scope),
+            "tenant": &revocation.tenant,
+            "user_id": &revocation.user_id,
+            "session_id": &revocation.session_id,
+            "source": &revocation.source,
+            "source_user_id": &revocation.source_user_id,
+            "source_session_id": &revocation.source_session_id,
+            "not_before": &Shape::<_, JSON>(&revocation.not_before),
+            "reason": &revocation.reason,
+            "decision_id": &revocation.decision_id,
+            "by": &Shape::<_, JSON>(&revocation.by),
+            "issued_at": &Shape::<_, JSON>(&revocation.issued_at),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Reason<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reason = self.0;
+        fields!(serializer, "Reason" {
+            "signal": &reason.signal,
+            "group": &reason.group,
+            "points": &reason.points,
+            "severity": &reason.severity,
+            "centibans": &reason.centibans,
+            "before": &Side(Evidence::before, &reason.evidence),
+            "now": &Side(Evidence::now, &reason.evidence),
+            "text": sentence(&reason.evidence).as_str(),
+            "report_only": &reason.report_only,
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, RuleHit<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "RuleHit" {
+            "id": &self.0.id,
+            "action": &Shape::<_, JSON>(&self.0.action),
+            "report_only": &self.0.report_only,
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Shadow, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "Shadow" {
+            "by": &self.0.by,
+            "risk_score": &self.0.risk_score,
+            "risk_level": &Shape::<_, JSON>(&self.0.risk_level),
+            "action": &Shape::<_, JSON>(&self.0.action),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, UserRisk, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "UserRisk" {
+            "level": &Shape::<_, JSON>(&self.0.level),
+            "previous": &Shape::<_, JSON>(&self.0.previous),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, BehaviorVerdict, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "BehaviorVerdict" {
+            "risk_score": &self.0.risk_score,
+            "anomaly_detected": &self.0.anomaly_detected,
+            "recommended_action": &Shape::<_, JSON>(&self.0.recommended_action),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Facts, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let facts = self.0;
+        fields!(serializer, "Facts" {
+            "country": &facts.country,
+            "latitude": &facts.coordinates.map(|at| at.latitude()),
+            "longitude": &facts.coordinates.map(|at| at.longitude()),
+            "radius_km": &facts.coordinates.map(|at| at.radius_km),
+            "place_source": &maybe::<_, JSON>(&facts.place_source),
+            "asn": &facts.asn,
+            "network_class": &maybe::<_, JSON>(&facts.network_class),
+            "utc_offset_minutes": &facts.utc_offset_minutes,
+            "browser": &facts.browser,
+            "os": &facts.os,
+            "device": &maybe::<_, JSON>(&facts.device),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Basis<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let model = self.0.model.map(prefixed);
+        fields!(serializer, "Basis" {
+            "policy": prefixed(self.0.policy).as_str(),
+            "engine": &self.0.engine,
+            "tables": prefixed(self.0.tables).as_str(),
+            "model": &model.as_ref().map(Line::as_str),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Position<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "Position" {
+            "topic": &self.0.topic,
+            "partition": &self.0.partition,
+            "offset": &self.0.offset,
+        })
+    }
+}
+
+/// A digest with the name of its algorithm before it.
+fn prefixed(digest: Digest) -> Line {
+    let mut line = Line::default();
+    let written = write!(line, "blake3:{digest}");
+    debug_assert!(written.is_ok(), "a line holds a digest");
+    line
+}
+
+/// One side of an evidence, as a map.
+struct Side<'e>(Walk, &'e Evidence);
+
+/// `Evidence::before` or `Evidence::now`.
+type Walk = fn(&Evidence, &mut dyn FnMut(&'static str, Said<'_>));
+
+impl Serialize for Side<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Side(walk, evidence) = self;
+        let mut count = 0;
+        walk(evidence, &mut |_, _| count += 1);
+        let mut map = serializer.serialize_map(Some(count))?;
+        let mut result = Ok(());
+        walk(evidence, &mut |key, said| {
+            if result.is_ok() {
+                result = match said {
+                    Said::Number(number) => map.serialize_entry(key, &number),
+                    Said::Word(word) => map.serialize_entry(key, word),
+                    Said::List(words) => map.serialize_entry(key, words),
+                };
+            }
+        });
+        result?;
+        map.end()
+    }
+}
+
+struct List<'s, T, const JSON: bool>(&'s [T]);
+
+impl<'s, T, const JSON: bool> Serialize for List<'s, T, JSON>
+where
+    Shape<'s, T, JSON>: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Shape::<T, JSON>))
+    }
+}
+
+pub(super) fn maybe<T, const JSON: bool>(value: &Option<T>) -> Option<Shape<'_, T, JSON>> {
+    value.as_ref().map(Shape)
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Timestamp, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if JSON { serializer.collect_str(self.0) } else { serializer.serialize_i64(self.0.micros()) }
+    }
+}
+
+/// A word of a closed set. The symbols of every enum stand in the order of `ALL`; a test holds it.
+macro_rules! word {
+    ($($set:ty)+) => {$(
+        impl<const JSON: bool> Serialize for Shape<'_, $set, JSON> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if JSON { serializer.serialize_str(self.0.name()) } else { serializer.serialize_u32(self.0.code().into()) }
+            }
+        }
+    )+};
+}
+word!(Action AlertKind DeviceKind EventType History Learned Level Mode NetworkClass PlaceSource Reject
+    RevocationScope RevokedBy);
+
+impl<const JSON: bool> Serialize for Shape<'_, Factors, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq as _;
+        let mut list = serializer.serialize_seq(Some(self.0.bits().count_ones() as usize))?;
+        for factor in self.0.iter() {
+            if JSON {
+                list.serialize_element(factor.name())?;
+            } else {
+                list.serialize_element(&u32::from(factor.code()))?;
+            }
+        }
+        list.end()
+    }
+}
+
+/// Bytes; in JSON one character a byte, as Avro's own JSON encoding has it.
+impl<const JSON: bool> Serialize for Shape<'_, &[u8], JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if JSON { serializer.collect_str(&Latin(self.0)) } else { serializer.serialize_bytes(self.0) }
+    }
+}
+
+struct Latin<'s>(&'s [u8]);
+
+impl fmt::Display for Latin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| f.write_char(char::from(*byte)))
+    }
+}
+
+/// A digest, or the empty text in its place.
+struct Hex(Option<Digest>);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(digest) => digest.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
+/// The schema has an int.
+const UPDATES_MAX: u32 = i32::MAX.unsigned_abs();
+
+pub(super) use fields;
