@@ -32,8 +32,9 @@ impl Failures {
     }
 
     pub(crate) fn count(&mut self, at: Timestamp) {
-        self.centi = self.centi_at(at).saturating_add(100).min(FAILURES_CENTI_MAX);
-        self.at = at.max(self.at);
+        let before = self.centi_at(at);
+        self.at = if before == 0 { at } else { at.max(self.at) };
+        self.centi = before.saturating_add(100).min(FAILURES_CENTI_MAX);
     }
 
     pub(super) fn write(&self, to: &mut Writer<'_>) {
