@@ -9,5 +9,7 @@
 )]
 
 mod live;
+mod mmdb;
 mod oracle;
+mod tables;
 mod tidy;
