@@ -1,4 +1,3 @@
 //! The outside, behind the ports.
 
-pub mod geo;
 pub mod kafka;

@@ -4,7 +4,6 @@ mod demo;
 mod run;
 mod score;
 mod simulate;
-mod tables;
 mod topics;
 
 use std::process::ExitCode;

@@ -8,8 +8,8 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod fold;
+mod golden;
 mod live;
-mod mmdb;
 mod oracle;
-mod tables;
 mod tidy;

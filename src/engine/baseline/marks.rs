@@ -11,30 +11,27 @@ use crate::model::id::Id128;
 use crate::model::time::Timestamp;
 use crate::model::{Factors, Level, RevocationScope};
 
-/// Failed logins, decayed: every one counts 100 and halves every [`FAILURE_HALF_LIFE`].
+/// Failed logins, decayed: every one counts 100 and halves every half-life of the policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
     centi: u32,
     at: Timestamp,
 }
 
-pub const FAILURE_HALF_LIFE: Duration = Duration::from_secs(30 * 60);
-
 impl Failures {
     /// Hundredths of a failure that remain at `now`.
     #[must_use]
-    pub fn centi_at(&self, now: Timestamp) -> u32 {
+    pub fn centi_at(&self, now: Timestamp, half_life: Duration) -> u32 {
         if self.centi == 0 {
             return 0;
         }
-        let half_lives = now.since_or_zero(self.at).as_secs_f64() / FAILURE_HALF_LIFE.as_secs_f64();
+        let half_lives = now.since_or_zero(self.at).as_secs_f64() / half_life.as_secs_f64().max(1.0);
         whole(f64::from(self.centi) * exp2(-half_lives))
     }
 
-    pub(crate) fn count(&mut self, at: Timestamp) {
-        let before = self.centi_at(at);
-        self.at = if before == 0 { at } else { at.max(self.at) };
-        self.centi = before.saturating_add(100).min(FAILURES_CENTI_MAX);
+    pub(crate) fn count(&mut self, at: Timestamp, half_life: Duration) {
+        self.centi = self.centi_at(at, half_life).saturating_add(100).min(FAILURES_CENTI_MAX);
+        self.at = at.max(self.at);
     }
 
     pub(super) fn write(&self, to: &mut Writer<'_>) {

@@ -27,7 +27,8 @@ impl Detector for FailedBurst {
         if !applies_to_attacks(&seen.event) {
             return Finding::NotApplicable;
         }
-        let failures_centi = baseline.core().failures().centi_at(seen.event.occurred_at);
+        let failures_centi =
+            baseline.core().failures().centi_at(seen.event.occurred_at, policy.failed_burst_half_life);
         let threshold_centi = u32::from(policy.failed_burst_threshold).max(1) * 100;
         // Decay has taken a little of each by the time that the last one comes.
         if failures_centi.saturating_add(threshold_centi / 10) < threshold_centi {

@@ -30,7 +30,9 @@ pub(super) fn note(core: &mut Core, stage: &Stage<'_>) {
             failure_reason: Some(FailureReason::Locked | FailureReason::Policy),
             ..
         } => {}
-        Body::Login { outcome: Outcome::Failure, .. } if !stage.late => core.failures.count(stage.second()),
+        Body::Login { outcome: Outcome::Failure, .. } if !stage.late => {
+            core.failures.count(stage.second(), stage.policy.failed_burst_half_life);
+        }
         Body::Challenge { outcome: ChallengeOutcome::Reported, .. } => {
             core.reported = Some(Reported {
                 device: stage.seen.keys.device,

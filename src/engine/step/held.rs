@@ -52,7 +52,9 @@ pub(super) fn hold(core: &mut Core, stage: &Stage<'_>, step: LearnStep, presente
         return;
     }
     if core.held.len() >= HELD_MAX {
-        core.drop_oldest_held();
+        let oldest = core.held.iter().enumerate().min_by_key(|(_, held)| held.step.at);
+        let oldest = oldest.map_or(0, |(index, _)| index);
+        core.held.remove(oldest);
     }
     core.held.push(Held { step, session, id, presented, first: step.at, days, last_day: day });
 }

@@ -36,7 +36,7 @@ use crate::model::id::{Id128, Position, digest};
 use crate::model::observation::Observation;
 use crate::model::signal::{Severity, Signal};
 use crate::model::time::Timestamp;
-use crate::model::{ChallengeOutcome, Factors, Outcome, SessionChange};
+use crate::model::{ChallengeOutcome, Factors, History, Outcome, SessionChange};
 
 /// What a step rests on beside the event and the profile; the same for a whole unit.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,12 @@ pub fn step<'a>(
             action: decided.action,
             would: decided.would,
             mode: setting.policy.mode,
-            confidence_permille: scored.confidence_permille,
+            // Of somebody of whom nothing is known nothing could be compared.
+            confidence_permille: if history == History::None && stage.asked {
+                0
+            } else {
+                scored.confidence_permille
+            },
             history,
             learned,
             unknown: scored.unknown,
@@ -223,7 +228,6 @@ fn remember(profile: &mut Profile, stage: &Stage<'_>) {
     if stage.seen.event.has_own_id {
         core.recent.push(stage.seen.keys.event);
     }
-    core.fit();
     profile.touch(Part::Core);
 }
 
