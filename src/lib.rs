@@ -10,6 +10,7 @@ pub mod ports;
 pub mod simulate;
 
 pub mod adapters;
+pub mod config;
 
 mod app;
 pub mod cli;

@@ -11,4 +11,4 @@ mod settings;
 pub mod topics;
 
 pub use admin::{Admin, Failure};
-pub use settings::{Connection, Mechanism, Sasl, Settings, Tls};
+pub use settings::{Connection, Mechanism, Sasl, Settings, Tls, is_reserved};

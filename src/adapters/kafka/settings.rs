@@ -370,7 +370,9 @@ fn secret_file(name: &str, file: &Path, mistakes: &mut Vec<String>) -> Option<Se
     }
 }
 
-fn is_reserved(name: &str) -> bool {
+/// Whether a librdkafka property is ours to set: no guarantee survives another value.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
         || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.ends_with("_cb")

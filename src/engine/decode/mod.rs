@@ -61,7 +61,7 @@ pub struct Decoded<'a> {
 }
 
 /// Limits that configuration may change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How far before the record's own time an event may lie; `None` for backfill.
     pub max_age: Option<std::time::Duration>,

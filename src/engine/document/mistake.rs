@@ -82,21 +82,25 @@ pub fn one_of<'k>(found: &str, known: impl IntoIterator<Item = &'k str> + Clone)
     }
 }
 
-/// Levenshtein: insertions, deletions and replacements, one each.
+/// Insertions, deletions, replacements and swaps of neighbours, one each.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut last = None;
     for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
+        let mut next = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let at = |cells: &[usize], j: usize| cells.get(j).copied().unwrap_or(usize::MAX - 1);
+            let mut least = (at(&row, j) + usize::from(from != *to)).min(at(&row, j + 1) + 1);
+            least = least.min(at(&next, j) + 1);
+            if j > 0 && last == Some(*to) && b.get(j - 1) == Some(&from) {
+                least = least.min(at(&before, j - 1) + 1);
+            }
+            next.push(least);
         }
-        for (cell, to) in row.iter_mut().skip(1).zip(b.chars()) {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
+        before = std::mem::replace(&mut row, next);
+        last = Some(from);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -129,6 +133,7 @@ mod tests {
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", ""), 3);
         assert_eq!(distance("same", "same"), 0);
+        assert_eq!(distance("gruop", "group"), 1);
     }
 
     #[test]

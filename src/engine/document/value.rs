@@ -84,6 +84,12 @@ impl<'d> Table<'d> {
         self.entries.is_empty()
     }
 
+    /// Whether this is an environment variable, which says one thing and leaves the rest.
+    #[must_use]
+    pub fn is_variable(&self) -> bool {
+        self.document.origin == Origin::Variable
+    }
+
     /// A mistake about the table as a whole.
     pub fn mistake(&self, text: String) {
         // The root of a file stands nowhere: what is missing there has no place.
@@ -125,6 +131,16 @@ impl<'d> Value<'d> {
                 DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_),
             ) if self.document.origin == Origin::Variable => Some(self.document.text),
             Form::Toml(_) => self.expected("a string"),
+        }
+    }
+
+    /// A string, a number or a flag, as it is written.
+    pub fn scalar(&self) -> Option<String> {
+        match self.form {
+            Form::Toml(DeValue::Boolean(flag)) => Some(flag.to_string()),
+            Form::Toml(DeValue::Integer(number)) => Some(number.to_string()),
+            Form::Toml(DeValue::Float(number)) => Some(number.to_string()),
+            _ => self.text().map(str::to_owned),
         }
     }
 
