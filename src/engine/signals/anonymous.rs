@@ -55,3 +55,35 @@ impl Detector for Anonymous {
 }
 
 const DAYS_USUAL: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{LONDON, check};
+    use super::*;
+
+    #[test]
+    fn counts_what_hides_on_purpose() {
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login london.tor laptop chrome-mac s2", "1000");
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login london.proxy laptop chrome-mac s2", "800");
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login london.vpn laptop chrome-mac s2", "700");
+        check(&Anonymous, "", "2026-01-19 09:00 login london.hosting laptop chrome-mac s2", "700");
+    }
+
+    #[test]
+    fn is_silent_for_relays_carriers_satellites() {
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login london.relay laptop chrome-mac s2", "quiet");
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login london.carrier laptop chrome-mac s2", "quiet");
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login london.satellite laptop chrome-mac s2", "quiet");
+        check(&Anonymous, LONDON, "2026-01-19 09:00 login - laptop chrome-mac s2", "unknown no_address");
+    }
+
+    #[test]
+    fn a_vpn_of_three_days_is_usual() {
+        let world = "
+            2026-01-05 09:00 login london.vpn laptop chrome-mac s1
+            2026-01-06 09:00 login london.vpn laptop chrome-mac s1
+            2026-01-07 09:00 login london.vpn laptop chrome-mac s1
+        ";
+        check(&Anonymous, world, "2026-01-19 09:00 login london.vpn laptop chrome-mac s2", "400");
+    }
+}

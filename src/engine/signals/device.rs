@@ -51,3 +51,29 @@ impl Detector for Device {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{LONDON, check};
+    use super::*;
+
+    #[test]
+    fn counts_a_device_that_was_never_learned() {
+        check(&Device, LONDON, "2026-01-19 09:00 login london.fibre other firefox-linux s2", "1000");
+        check(&Device, LONDON, "2026-01-19 09:00 login sydney.fibre other chrome-mac s2", "1000");
+        check(&Device, LONDON, "2026-01-19 09:00 refresh london.cable other chrome-mac s1", "1000");
+    }
+
+    #[test]
+    fn softens_what_is_usual_all_around() {
+        check(&Device, LONDON, "2026-01-19 09:00 login london.fibre other chrome-mac s2", "400");
+    }
+
+    #[test]
+    fn is_silent_for_learned_devices_and_without_one() {
+        check(&Device, LONDON, "2026-01-19 09:00 login sydney.fibre laptop firefox-linux s2", "quiet");
+        check(&Device, LONDON, "2026-01-19 09:00 login london.fibre - chrome-mac s2", "unknown no_device");
+        check(&Device, "", "2026-01-19 09:00 login london.fibre laptop chrome-mac s2", "unknown no_baseline");
+        check(&Device, LONDON, "2026-01-19 09:00 failure london.fibre other chrome-mac s2", "not applicable");
+    }
+}

@@ -42,3 +42,32 @@ impl Detector for Fatigue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{LONDON, check, profile, seen};
+    use super::*;
+
+    #[test]
+    fn is_silent_without_refused_prompts() {
+        check(&Fatigue, LONDON, "2026-01-19 09:00 approved - laptop - s1", "quiet");
+        check(
+            &Fatigue,
+            LONDON,
+            "2026-01-19 09:00 refresh london.fibre laptop chrome-mac s1",
+            "not applicable",
+        );
+    }
+
+    #[test]
+    fn counts_from_the_threshold_on() {
+        let mut worn = profile(LONDON);
+        let policy = Policy::shipped("default").unwrap();
+        let at = seen("2026-01-19 09:00 approved - laptop - s1");
+        for prompt in 0..policy.challenge_fatigue_threshold {
+            assert_eq!(Fatigue.inspect(&at, &worn, &policy), Finding::Quiet, "{prompt} prompts");
+            worn.core_mut().refused.push(at.event.occurred_at);
+        }
+        assert!(matches!(Fatigue.inspect(&at, &worn, &policy), Finding::Found { .. }));
+    }
+}

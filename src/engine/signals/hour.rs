@@ -125,6 +125,7 @@ const _: () = assert!(BINS * BIN_MINUTES as usize == DAY_MINUTES, "bins cover a 
 
 #[cfg(test)]
 mod tests {
+    use super::super::world::{LONDON, check as says};
     use super::*;
 
     #[test]
@@ -134,5 +135,23 @@ mod tests {
         assert!(WITHIN[180] < 25_000, "{}", WITHIN[180]);
         assert!(WITHIN[240] < 1_000, "{}", WITHIN[240]);
         assert!(WITHIN.is_sorted_by(|near, far| near >= far));
+    }
+
+    #[test]
+    fn counts_hours_that_are_hardly_ever_used() {
+        says(&Hour, LONDON, "2026-01-20 03:00 login london.fibre laptop chrome-mac s2", "1000");
+        says(&Hour, LONDON, "2026-01-24 09:00 login london.fibre laptop chrome-mac s2", "1000");
+    }
+
+    #[test]
+    fn is_silent_near_a_habit_and_in_the_background() {
+        says(&Hour, LONDON, "2026-01-20 10:15 login london.fibre laptop chrome-mac s2", "quiet");
+        says(
+            &Hour,
+            LONDON,
+            "2026-01-20 03:00 background london.fibre laptop chrome-mac s2",
+            "not applicable",
+        );
+        says(&Hour, "", "2026-01-20 03:00 login london.fibre laptop chrome-mac s2", "unknown no_baseline");
     }
 }

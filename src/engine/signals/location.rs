@@ -10,6 +10,7 @@
 
 use super::{Detector, Finding, applies_to_entries};
 use crate::engine::baseline::Profile;
+use crate::engine::baseline::journal::is_place;
 use crate::engine::policy::Policy;
 use crate::model::NetworkClass;
 use crate::model::evidence::Evidence;
@@ -27,7 +28,7 @@ impl Detector for Location {
         if !applies_to_entries(&seen.event) {
             return Finding::NotApplicable;
         }
-        if matches!(seen.facts.network_class, Some(NetworkClass::Relay | NetworkClass::Satellite)) {
+        if !is_place(seen.facts.network_class) {
             return Finding::Unknown(Why::NoPlace);
         }
         let habits = baseline.core().baseline();
@@ -124,6 +125,7 @@ const COUNTRY_ONLY_CENTIBANS: i16 = 120;
 
 #[cfg(test)]
 mod tests {
+    use super::super::world::{LONDON, check as says};
     use super::*;
 
     #[track_caller]
@@ -139,5 +141,48 @@ mod tests {
         check(50, 750);
         check(80, 1000);
         check(u32::MAX, 1000);
+    }
+
+    #[test]
+    fn counts_places_far_from_home() {
+        says(&Location, LONDON, "2026-01-19 09:00 login sydney.fibre laptop chrome-mac s2", "1000");
+        says(&Location, LONDON, "2026-01-19 09:00 access sydney.fibre laptop chrome-mac s2", "1000");
+        says(&Location, LONDON, "2026-01-19 09:00 login paris.fibre laptop chrome-mac s2", "816");
+    }
+
+    #[test]
+    fn is_silent_at_home_and_where_nobody_is() {
+        says(&Location, LONDON, "2026-01-19 09:00 login london.cable laptop chrome-mac s2", "quiet");
+        says(
+            &Location,
+            LONDON,
+            "2026-01-19 09:00 login sydney.relay laptop chrome-mac s2",
+            "unknown no_place",
+        );
+        says(
+            &Location,
+            LONDON,
+            "2026-01-19 09:00 login sydney.satellite laptop chrome-mac s2",
+            "unknown no_place",
+        );
+        says(&Location, LONDON, "2026-01-19 09:00 login 10.0.0.1 laptop chrome-mac s2", "unknown no_place");
+        says(
+            &Location,
+            "",
+            "2026-01-19 09:00 login sydney.fibre laptop chrome-mac s2",
+            "unknown no_baseline",
+        );
+        says(
+            &Location,
+            LONDON,
+            "2026-01-19 09:00 failure sydney.fibre laptop chrome-mac s2",
+            "not applicable",
+        );
+        says(
+            &Location,
+            LONDON,
+            "2026-01-19 09:00 refresh sydney.fibre laptop chrome-mac s1",
+            "not applicable",
+        );
     }
 }

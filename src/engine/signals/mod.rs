@@ -11,13 +11,15 @@ mod network;
 mod reported;
 mod session;
 mod travel;
+#[cfg(test)]
+mod world;
 
 use crate::engine::baseline::Profile;
 use crate::engine::policy::Policy;
 use crate::model::event::{Body, Event};
 use crate::model::observation::Observation;
 use crate::model::signal::{Finding, Signal};
-use crate::model::{ChallengeOutcome, NetworkClass, Outcome, SessionChange};
+use crate::model::{ChallengeOutcome, Outcome, SessionChange};
 
 /// One way to look at an observation.
 pub(crate) trait Detector: Sync {
@@ -90,17 +92,4 @@ fn is_success(event: &Event<'_>) -> bool {
         event.body,
         Body::Login { outcome: Outcome::Success, .. } | Body::Access { outcome: Outcome::Success }
     )
-}
-
-/// Networks whose place is the operator's, not the user's: never a fix.
-pub(crate) const fn hides_place(class: NetworkClass) -> bool {
-    match class {
-        NetworkClass::Tor
-        | NetworkClass::Vpn
-        | NetworkClass::Proxy
-        | NetworkClass::Relay
-        | NetworkClass::Hosting
-        | NetworkClass::Satellite => true,
-        NetworkClass::Carrier | NetworkClass::Other => false,
-    }
 }

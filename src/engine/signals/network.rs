@@ -60,3 +60,28 @@ impl Detector for Network {
 }
 
 const LOGINS_MIN: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{LONDON, check};
+    use super::*;
+
+    #[test]
+    fn counts_a_provider_that_was_never_learned() {
+        check(&Network, LONDON, "2026-01-19 09:00 login london.cable laptop chrome-mac s2", "600");
+        check(&Network, LONDON, "2026-01-19 09:00 login sydney.fibre laptop chrome-mac s2", "900");
+    }
+
+    #[test]
+    fn is_silent_on_known_prefixes_and_before_three_logins() {
+        check(&Network, LONDON, "2026-01-19 09:00 login london.fibre laptop chrome-mac s2", "quiet");
+        check(&Network, LONDON, "2026-01-19 09:00 login - laptop chrome-mac s2", "unknown no_address");
+        check(&Network, LONDON, "2026-01-19 09:00 login 9.9.9.9 laptop chrome-mac s2", "unknown no_network");
+        check(
+            &Network,
+            "",
+            "2026-01-19 09:00 login london.fibre laptop chrome-mac s2",
+            "unknown no_baseline",
+        );
+    }
+}

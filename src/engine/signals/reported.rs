@@ -48,3 +48,15 @@ fn found(since_s: u64, by_device: bool, by_session: bool) -> Finding {
         evidence: Evidence::Reported { since_s, by_device, by_session },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{LONDON, check};
+    use super::*;
+
+    #[test]
+    fn counts_what_was_said() {
+        check(&Reported, LONDON, "2026-01-19 09:00 compromised - - - -", "1000");
+        check(&Reported, LONDON, "2026-01-19 09:00 login london.fibre laptop chrome-mac s1", "quiet");
+    }
+}

@@ -62,3 +62,29 @@ fn changed<T: PartialEq>(was: Option<T>, is: Option<T>) -> Option<(T, T)> {
 }
 
 const CLIENT_ONLY: u32 = 700;
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{LONDON, check};
+    use super::*;
+
+    #[test]
+    fn counts_a_session_that_changes_hands() {
+        check(&Session, LONDON, "2026-01-19 09:00 refresh london.fibre other chrome-mac s1", "1000");
+        check(&Session, LONDON, "2026-01-19 09:00 access london.fibre laptop firefox-linux s1", "700");
+        check(&Session, LONDON, "2026-01-19 09:00 access london.fibre - firefox-linux s1", "700");
+    }
+
+    #[test]
+    fn is_silent_when_only_the_network_changes() {
+        check(&Session, LONDON, "2026-01-19 09:00 refresh sydney.carrier laptop chrome-mac s1", "quiet");
+        check(
+            &Session,
+            LONDON,
+            "2026-01-19 09:00 refresh london.fibre other firefox-linux s9",
+            "unknown no_session",
+        );
+        check(&Session, LONDON, "2026-01-19 09:00 refresh london.fibre - - s1", "unknown no_device");
+        check(&Session, LONDON, "2026-01-19 09:00 approved london.fibre other - s1", "not applicable");
+    }
+}

@@ -11,7 +11,8 @@
 
 use std::time::Duration;
 
-use super::{Detector, Finding, applies_to_entries, hides_place};
+use super::{Detector, Finding, applies_to_entries};
+use crate::engine::baseline::journal::is_fix;
 use crate::engine::baseline::places::Place;
 use crate::engine::baseline::{Fix, Profile};
 use crate::engine::number::{distance_m, log10, whole};
@@ -32,7 +33,7 @@ impl Detector for Travel {
         if !applies_to_entries(&seen.event) {
             return Finding::NotApplicable;
         }
-        if seen.facts.network_class.is_some_and(hides_place) {
+        if !is_fix(seen.facts.network_class) {
             return Finding::Unknown(Why::NoPlace);
         }
         let Some(here) = seen.facts.coordinates else { return Finding::Unknown(Why::NoPlace) };
@@ -112,6 +113,7 @@ const DAYS_SETTLED: u8 = 3;
 
 #[cfg(test)]
 mod tests {
+    use super::super::world::{LONDON, check as says};
     use super::*;
 
     #[track_caller]
@@ -126,5 +128,20 @@ mod tests {
         check(2 * 950, 666);
         check(4 * 950, 1000);
         check(u32::MAX, 1000);
+    }
+
+    #[test]
+    fn fires_beyond_airliner_speed() {
+        says(&Travel, LONDON, "2026-01-16 11:00 login sydney.fibre laptop chrome-mac s2", "1000");
+        says(&Travel, LONDON, "2026-01-17 02:30 login sydney.fibre laptop chrome-mac s2", "502");
+    }
+
+    #[test]
+    fn is_silent_on_a_long_haul_flight_and_behind_a_vpn() {
+        says(&Travel, LONDON, "2026-01-17 09:00 login sydney.fibre laptop chrome-mac s2", "quiet");
+        says(&Travel, LONDON, "2026-01-16 09:01 login london.cable laptop chrome-mac s2", "quiet");
+        says(&Travel, LONDON, "2026-01-16 08:59 login sydney.fibre laptop chrome-mac s2", "quiet");
+        says(&Travel, LONDON, "2026-01-16 09:30 login sydney.vpn laptop chrome-mac s2", "unknown no_place");
+        says(&Travel, "", "2026-01-16 09:30 login sydney.fibre laptop chrome-mac s2", "unknown no_fix");
     }
 }
