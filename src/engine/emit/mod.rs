@@ -7,6 +7,7 @@
 //! hashed behind the 32 bytes of the chain before, and then its tail is filled in.
 
 mod envelope;
+mod event;
 mod line;
 mod read;
 mod reason;
@@ -21,8 +22,9 @@ pub use read::{DecisionMark, read_mark, to_value};
 pub use reason::sentence;
 
 use self::shape::{Chained, Shape};
-use crate::engine::schema::{ALERT, DECISION, HEADER_BYTES, REVOCATION, Subject};
+use crate::engine::schema::{ALERT, DECISION, EVENT, HEADER_BYTES, REVOCATION, Subject};
 use crate::model::decision::{Alert, Decision, Revocation};
+use crate::model::event::Event;
 use crate::model::id::Digest;
 
 /// Appends the single-object Avro of `decision` to `out` and returns the new chain:
@@ -68,6 +70,16 @@ pub fn revocation_avro(revocation: &Revocation<'_>, out: &mut Vec<u8>) {
 /// Appends the JSON of `revocation`, without a line feed.
 pub fn revocation_json(revocation: &Revocation<'_>, out: &mut Vec<u8>) {
     json(&Shape::<_, true>(revocation), out);
+}
+
+/// Appends the single-object Avro of an event.
+pub fn event_avro(event: &Event<'_>, out: &mut Vec<u8>) {
+    avro(&EVENT, &Shape::<_, false>(event), out);
+}
+
+/// Appends the JSON of an event, without a line feed.
+pub fn event_json(event: &Event<'_>, out: &mut Vec<u8>) {
+    json(&Shape::<_, true>(event), out);
 }
 
 fn avro<T: Serialize>(subject: &Subject, value: &T, out: &mut Vec<u8>) {

@@ -24,7 +24,7 @@ const LAYERS: &[Layer] = &[
     ),
     pure("access", "model engine", "serde thiserror jiff blake3"),
     pure("evaluate", "model engine", "serde libm statrs"),
-    pure("simulate", "model engine", "serde toml thiserror jiff blake3 libm rand_core rand_chacha"),
+    pure("simulate", "model ports engine", "serde toml thiserror jiff blake3 libm ipnet rand_core rand_chacha"),
     pure("pipeline", "model ports engine", "serde thiserror blake3 hashbrown foldhash"),
     world("adapters", "model ports telemetry"),
     world("connectors", "model ports telemetry"),
