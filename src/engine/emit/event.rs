@@ -5,7 +5,9 @@
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::shape::Shape;
-use crate::model::event::{About, Behavior, Body, Event, KeyPress, MousePoint, NetworkHint, PlaceHint, TouchPoint};
+use crate::model::event::{
+    About, Behavior, Body, Event, KeyPress, MousePoint, NetworkHint, PlaceHint, TouchPoint,
+};
 use crate::model::{Privilege, SubjectKind};
 
 impl<const JSON: bool> Serialize for Shape<'_, Event<'_>, JSON> {
@@ -43,7 +45,10 @@ impl<const JSON: bool> Serialize for Shape<'_, Event<'_>, JSON> {
 }
 
 /// The rest of the record: in JSON what the type has, in Avro every field.
-fn body<S: SerializeStruct, const JSON: bool>(body: &Body<'_>, mut out: Fields<S, JSON>) -> Result<S::Ok, S::Error> {
+fn body<S: SerializeStruct, const JSON: bool>(
+    body: &Body<'_>,
+    mut out: Fields<S, JSON>,
+) -> Result<S::Ok, S::Error> {
     let outcome = match body {
         Body::Login { outcome, .. } | Body::Access { outcome } => Some(outcome.name()),
         Body::Challenge { outcome, .. } => Some(outcome.name()),
@@ -218,7 +223,9 @@ mod tests {
             "outcome":"failure","failure_reason":"locked","factors":["password","totp"]}"#,
         );
         let rest = r#""user_id":"ada","occurred_at":"2026-01-05T09:00:00Z""#;
-        check(&format!(r#"{{{rest},"type":"challenge","challenge_id":"c","factor":"push","outcome":"denied"}}"#));
+        check(&format!(
+            r#"{{{rest},"type":"challenge","challenge_id":"c","factor":"push","outcome":"denied"}}"#
+        ));
         check(&format!(
             r#"{{{rest},"type":"session","session_id":"s","change":"refresh","token_id":"b","previous_token_id":"a"}}"#
         ));

@@ -24,7 +24,11 @@ const LAYERS: &[Layer] = &[
     ),
     pure("access", "model engine", "serde thiserror jiff blake3"),
     pure("evaluate", "model engine", "serde libm statrs"),
-    pure("simulate", "model ports engine", "serde toml thiserror jiff blake3 libm ipnet rand_core rand_chacha"),
+    pure(
+        "simulate",
+        "model ports engine",
+        "serde toml thiserror jiff blake3 libm ipnet rand_core rand_chacha",
+    ),
     pure("pipeline", "model ports engine", "serde thiserror blake3 hashbrown foldhash"),
     world("adapters", "model ports telemetry"),
     world("connectors", "model ports telemetry"),
@@ -37,8 +41,8 @@ const LAYERS: &[Layer] = &[
 /// What stands above the layers and may use everything.
 const TOP: [&str; 4] = ["lib", "main", "app", "cli"];
 
-/// Of `ports`, the engine may know the tables and nothing else.
-const ENGINES_PORTS: &str = "tables";
+/// Of `ports`, these know the tables and nothing else.
+const TABLES_ONLY: [&str; 2] = ["engine", "simulate"];
 
 const fn pure(name: &'static str, may_use: &'static str, crates: &'static str) -> Layer {
     Layer { name, may_use, crates: Some(crates) }
@@ -64,9 +68,11 @@ pub(super) fn breaches(file: &Source) -> Vec<Finding> {
         let used = path.first().map_or("", String::as_str);
         if used != layer.name && !lists(layer.may_use, used) {
             found.push(file.finding(line, &format!("`{name}` may not use `{used}`")));
-        } else if name == "engine" && used == "ports" && path.get(1).is_none_or(|port| port != ENGINES_PORTS)
+        } else if TABLES_ONLY.contains(&name)
+            && used == "ports"
+            && path.get(1).is_none_or(|port| port != "tables")
         {
-            found.push(file.finding(line, "`engine` may use `ports::tables` only"));
+            found.push(file.finding(line, &format!("`{name}` may use `ports::tables` only")));
         }
     }
     found
