@@ -10,6 +10,8 @@
 
 mod fold;
 mod golden;
+mod laws;
 mod live;
 mod oracle;
 mod tidy;
+mod world;
