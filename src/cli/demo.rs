@@ -1,5 +1,9 @@
 //! `ward demo`: the whole engine on synthetic people, with no broker.
 
+mod board;
+mod latency;
+mod view;
+
 use super::Failure;
 
 /// Watch the engine decide about synthetic people; needs no broker and no configuration.
