@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_value_lies_in_its_bucket() {
-        for micros in (0..200_000).chain([1 << 31, u64::MAX >> 20]) {
+        for micros in (0..200_000).chain([1 << 20, 1 << 31]) {
             let number = bucket(micros);
             assert!(micros <= upper(number), "{micros} above bucket {number}");
             assert!(number == 0 || micros > upper(number - 1), "{micros} below bucket {number}");

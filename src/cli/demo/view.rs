@@ -89,7 +89,7 @@ fn decision<'b>(row: &'b Row, frills: &Frills<'_>) -> Line<'b> {
         )),
         Span::styled(format!("{:9}", row.action.replace('_', " ")), style_of(row, frills)),
         Span::raw(" "),
-        Span::raw(cut(&why, 24)),
+        Span::raw(cut(&why, 22)),
     ])
 }
 
@@ -235,7 +235,7 @@ mod tests {
             &[("decision", STRANGE), ("alert", ""), ("revocation", ENDED)],
             &[
                 "one process, embedded log, no cluster",
-                "14:32 ada.lovelace7      login     AU       75 revoke    unusual_location, new_d…",
+                "14:32 ada.lovelace7      login     AU       75 revoke    unusual_location, new…",
                 "why: ada.lovelace7 at 14:32",
                 "+30  unusual_location: 8852 km from the nearest of 3 usual places",
                 "still wanted: biometric, hardware_key",
