@@ -11,6 +11,7 @@ use super::{Outcomes, Stage, challenge, feedback};
 use crate::engine::baseline::journal::LearnStep;
 use crate::engine::baseline::{Core, Profile};
 use crate::model::event::Body;
+use crate::model::signal::Signal;
 use crate::model::{Action, ChallengeOutcome, Factor, Factors, Learned, SessionChange, Verdict};
 
 /// Learns, holds, releases or drops, and says what became of the observation.
@@ -72,6 +73,13 @@ fn observe(profile: &mut Profile, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>)
             }
             profile.learn(step);
             Learned::Now
+        }
+        // It has been spoken against before anybody could answer.
+        Action::Challenge | Action::StepUp
+            if outcome.reason(Signal::Reported).is_some()
+                || session(core, stage).is_some_and(|session| session.revoked) =>
+        {
+            Learned::No
         }
         Action::Challenge | Action::StepUp => {
             held::hold(profile.core_mut(), stage, step, outcome.presented);
