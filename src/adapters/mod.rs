@@ -1,3 +1,4 @@
 //! The outside, behind the ports.
 
 pub mod kafka;
+pub mod store;

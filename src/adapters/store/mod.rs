@@ -1,0 +1,10 @@
+//! The store behind [`crate::ports::store`]: sled on disk, a map in memory.
+//!
+//! Both keep the same records in the same envelope, so that one set of contract tests holds both.
+
+mod memory;
+mod sled;
+mod value;
+
+pub use self::memory::MemoryStore;
+pub use self::sled::{Opened, SledStore};

@@ -1,0 +1,327 @@
+//! The store on disk, over sled 0.34.
+//!
+//! *Layout*: one tree a partition, so that a partition is dropped whole; a batch covers one tree, so
+//! the checkpoint lives in it. *Durability*: nothing is flushed behind our back. *Failure*: sled may
+//! panic on a damaged file, at open or at any read; every call is caught, and a folder that does not
+//! open is put aside as `quarantine-<time>` and begun anew: it is a copy, and what it held comes back
+//! from the changelog. *Metrics*: the caller's.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::value::{
+    self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN,
+};
+use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
+
+/// A folder with one sled database; shared by all workers of a process.
+#[derive(Debug)]
+pub struct SledStore {
+    db: sled::Db,
+    folder: PathBuf,
+    trees: Mutex<BTreeMap<i32, Arc<Held>>>,
+}
+
+/// What opening found.
+#[derive(Debug)]
+pub struct Opened {
+    pub store: SledStore,
+    /// Where the folder went that did not open, and why.
+    pub quarantined: Option<(PathBuf, String)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    tree: sled::Tree,
+    /// Held while a batch is written or the whole is verified: both change or compare the sums.
+    checkpoint: Mutex<Checkpoint>,
+}
+
+impl SledStore {
+    /// Opens (or makes) the store in `folder`. One that does not open is put aside under a name that
+    /// ends in `now`, and an empty one is made.
+    ///
+    /// # Errors
+    /// Unusable: another process has it, or the disk refuses.
+    pub fn open(folder: &Path, cache_bytes: u64, now: &str) -> Result<Opened, StoreError> {
+        let live = folder.join(LIVE);
+        let sick = folder.join(SICK);
+        std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error.to_string()))?;
+        let told = std::fs::read_to_string(&sick).ok();
+        let first = match &told {
+            Some(why) => Err(why.clone()),
+            None => open_db(&live, cache_bytes),
+        };
+        let why = match first {
+            Ok(db) => return Ok(Opened { store: Self::over(db, folder), quarantined: None }),
+            Err(why) if why.contains(LOCKED) => {
+                return Err(unusable(folder, "another process uses it; give each its own --state"));
+            }
+            Err(why) => why,
+        };
+        let aside = folder.join(format!("quarantine-{now}"));
+        if live.exists() {
+            std::fs::rename(&live, &aside).map_err(|error| unusable(folder, &format!("{why}, and {error}")))?;
+        }
+        if told.is_some() {
+            std::fs::remove_file(&sick).map_err(|error| unusable(folder, &error.to_string()))?;
+        }
+        let db = open_db(&live, cache_bytes).map_err(|again| unusable(folder, &format!("{why}, and then {again}")))?;
+        Ok(Opened { store: Self::over(db, folder), quarantined: Some((aside, why)) })
+    }
+
+    fn over(db: sled::Db, folder: &Path) -> Self {
+        Self { db, folder: folder.to_owned(), trees: Mutex::default() }
+    }
+
+    fn trees(&self) -> MutexGuard<'_, BTreeMap<i32, Arc<Held>>> {
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tree of a partition, made if it is not there.
+    fn held(&self, partition: i32) -> Result<Arc<Held>, StoreError> {
+        if let Some(held) = self.trees().get(&partition) {
+            return Ok(Arc::clone(held));
+        }
+        let tree = guarded(partition, || self.db.open_tree(name(partition)))?;
+        let checkpoint = read_checkpoint(partition, &tree)?;
+        let held = Arc::new(Held { tree, checkpoint: Mutex::new(checkpoint) });
+        self.trees().insert(partition, Arc::clone(&held));
+        Ok(held)
+    }
+
+    /// Runs `read` over every part after `after`.
+    fn walk(
+        &self,
+        partition: i32,
+        tree: &sled::Tree,
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, String>,
+    ) -> Result<(), StoreError> {
+        let from = after.map_or_else(|| vec![OWN + 1], |after| [after, &[0]].concat());
+        let walked = guarded(partition, || {
+            for entry in tree.range(from..) {
+                let (key, stored) = entry?;
+                match visit(&key, &stored) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(what) => return Ok(Err(what)),
+                }
+            }
+            Ok(Ok(()))
+        })?;
+        walked.map_err(|what| damaged(partition, what))
+    }
+
+    /// Leaves word for the next start that this folder cannot be trusted.
+    fn leave_word(&self, why: &str) {
+        if let Err(error) = std::fs::write(self.folder.join(SICK), why) {
+            tracing::warn!(folder = %self.folder.display(), %error, "store: no word could be left of its damage");
+        }
+    }
+}
+
+impl StateStore for SledStore {
+    fn open(&self, partition: i32) -> Result<Option<Found>, StoreError> {
+        let known = guarded(partition, || Ok(self.db.tree_names()))?;
+        if !known.iter().any(|known| known.as_ref() == name(partition)) {
+            return Ok(None);
+        }
+        // Read again what is on the disk, whatever was held before.
+        self.trees().remove(&partition);
+        let held = self.held(partition)?;
+        let checkpoint = *held.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let filter = guarded(partition, || {
+            let Some(clean) = held.tree.remove(CLEAN_KEY)? else { return Ok(None) };
+            let mut filter = Vec::new();
+            for chunk in held.tree.scan_prefix(FILTER_PREFIX) {
+                filter.extend_from_slice(&chunk?.1);
+            }
+            self.db.flush()?;
+            let whole = clean.as_ref() == blake3::hash(&filter).as_bytes();
+            Ok(whole.then_some(filter))
+        })?;
+        Ok(Some(Found { checkpoint, filter }))
+    }
+
+    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
+        let held = self.held(partition)?;
+        let Some(stored) = guarded(partition, || held.tree.get(key))? else { return Ok(false) };
+        let (value, _) = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
+        out.extend_from_slice(value);
+        Ok(true)
+    }
+
+    fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
+        let held = self.held(partition)?;
+        let mut checkpoint = held.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = *checkpoint;
+        next.batch += 1;
+        next.place = batch.place.or(next.place);
+        let mut writes = sled::Batch::default();
+        for (key, new) in &batch.parts {
+            if let Some(stored) = guarded(partition, || held.tree.get(key))? {
+                let old = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
+                next.parts = next.parts.saturating_sub(1);
+                next.sum = next.sum.wrapping_sub(old.1);
+            }
+            match new {
+                Some(new) => {
+                    let check = value::check(key, new);
+                    next.parts += 1;
+                    next.sum = next.sum.wrapping_add(check);
+                    writes.insert(key.as_ref(), value::wrap(next.batch, check, new));
+                }
+                None => writes.remove(key.as_ref()),
+            }
+        }
+        writes.insert(FORMAT_KEY, FORMAT);
+        writes.insert(CHECKPOINT_KEY, value::encode(&next));
+        writes.remove(CLEAN_KEY);
+        guarded(partition, || held.tree.apply_batch(writes))?;
+        *checkpoint = next;
+        Ok(next)
+    }
+
+    fn scan(
+        &self,
+        partition: i32,
+        after: Option<&[u8]>,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let held = self.held(partition)?;
+        let (mut last, mut read, mut more) = (None, 0, false);
+        self.walk(partition, &held.tree, after, &mut |key, stored| {
+            if read == limit {
+                more = true;
+                return Ok(false);
+            }
+            let (value, _) = value::unwrap(key, stored)?;
+            visit(key, value);
+            read += 1;
+            last = Some(key.to_vec());
+            Ok(true)
+        })?;
+        Ok(last.filter(|_| more))
+    }
+
+    fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError> {
+        let held = self.held(partition)?;
+        let checkpoint = held.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut parts, mut sum) = (0, 0u64);
+        self.walk(partition, &held.tree, None, &mut |key, stored| {
+            let (_, check) = value::unwrap(key, stored)?;
+            parts += 1;
+            sum = sum.wrapping_add(check);
+            visit(key);
+            Ok(true)
+        })?;
+        value::compare(partition, parts, sum, *checkpoint)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        caught(|| self.db.flush()).map(drop).map_err(StoreError::Unusable)
+    }
+
+    fn close(&self, partition: i32, filter: &[u8]) -> Result<(), StoreError> {
+        let held = self.held(partition)?;
+        let mut writes = sled::Batch::default();
+        let old = guarded(partition, || held.tree.scan_prefix(FILTER_PREFIX).keys().collect::<Result<Vec<_>, _>>())?;
+        old.into_iter().for_each(|key| writes.remove(key));
+        for (number, chunk) in filter.chunks(CHUNK_BYTES).enumerate() {
+            // Ten digits: in the order of the keys.
+            let key = [FILTER_PREFIX, format!("{number:010}").as_bytes()].concat();
+            writes.insert(key, chunk);
+        }
+        writes.insert(CLEAN_KEY, blake3::hash(filter).as_bytes());
+        guarded(partition, || held.tree.apply_batch(writes))?;
+        self.flush()
+    }
+
+    fn drop_partition(&self, partition: i32) -> Result<(), StoreError> {
+        self.trees().remove(&partition);
+        let dropped = caught(|| self.db.drop_tree(name(partition)).and_then(|_| self.db.flush()));
+        dropped.map(drop).map_err(|why| {
+            // The tree cannot be dropped from inside; at the next start the folder goes as a whole.
+            self.leave_word(&why);
+            StoreError::Unusable(format!("partition {partition} cannot be dropped: {why}; start again"))
+        })
+    }
+
+    fn size(&self) -> u64 {
+        caught(|| self.db.size_on_disk()).unwrap_or(0)
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        if let Err(why) = caught(|| self.db.flush()) {
+            tracing::warn!(why, "store: the last flush failed; the next start replays from the changelog");
+        }
+    }
+}
+
+/// On a thread of its own: a panic while it opens must not take a worker with it.
+fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, String> {
+    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
+    let opening = std::thread::Builder::new().name("store-open".into()).spawn(move || config.open());
+    match opening.map_err(|error| error.to_string())?.join() {
+        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Err(panic) => Err(panic_text(panic.as_ref())),
+    }
+}
+
+fn read_checkpoint(partition: i32, tree: &sled::Tree) -> Result<Checkpoint, StoreError> {
+    let found = guarded(partition, || {
+        Ok((tree.get(FORMAT_KEY)?, tree.get(CHECKPOINT_KEY)?, tree.is_empty()))
+    })?;
+    match found {
+        (None, None, true) => Ok(Checkpoint::default()),
+        (Some(format), Some(stored), _) if format.as_ref() == FORMAT => {
+            value::decode(&stored).ok_or_else(|| damaged(partition, "its checkpoint cannot be read".into()))
+        }
+        (Some(format), ..) if format.as_ref() != FORMAT => Err(damaged(
+            partition,
+            format!("its format is `{}`, this version writes `{}`", String::from_utf8_lossy(&format), String::from_utf8_lossy(FORMAT)),
+        )),
+        _ => Err(damaged(partition, "it holds parts and no checkpoint".into())),
+    }
+}
+
+fn guarded<T>(partition: i32, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    caught(work).map_err(|what| damaged(partition, what))
+}
+
+fn caught<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(panic) => Err(panic_text(panic.as_ref())),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    format!("sled panicked: {}", text.chars().take(300).collect::<String>())
+}
+
+fn damaged(partition: i32, what: String) -> StoreError {
+    StoreError::Damaged { partition, what }
+}
+
+fn unusable(folder: &Path, why: &str) -> StoreError {
+    StoreError::Unusable(format!("`{}`: {why}", folder.display()))
+}
+
+fn name(partition: i32) -> Vec<u8> {
+    format!("p{partition}").into_bytes()
+}
+
+const LIVE: &str = "profiles";
+/// A file that says that the folder is damaged although it opens.
+const SICK: &str = "damaged";
+/// sled's own words when another process holds the file.
+const LOCKED: &str = "could not acquire lock";

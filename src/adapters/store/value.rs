@@ -1,0 +1,153 @@
+//! What stands on the disk: the envelope of a value, and the record of a checkpoint.
+//!
+//! The envelope's check is 64 bits of a hash over key and value: it tells a damaged value, a value
+//! under a wrong key, and (summed over all parts, in the checkpoint) a missing or a stale one.
+
+use crate::model::id::Digest;
+use crate::ports::ledger::{Mark, Positions};
+use crate::ports::store::{Checkpoint, Spot, StoreError};
+
+/// Own keys of a store begin with NUL; no user key does.
+pub(super) const OWN: u8 = 0;
+pub(super) const FORMAT_KEY: &[u8] = b"\0format";
+pub(super) const CHECKPOINT_KEY: &[u8] = b"\0checkpoint";
+pub(super) const CLEAN_KEY: &[u8] = b"\0clean";
+pub(super) const FILTER_PREFIX: &[u8] = b"\0filter/";
+
+/// What `FORMAT_KEY` holds: another value is another layout, and means a restore.
+pub(super) const FORMAT: &[u8] = b"ward-store-1";
+
+/// Large values make sled's pages large.
+pub(super) const CHUNK_BYTES: usize = 4000;
+
+pub(super) fn check(key: &[u8], value: &[u8]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&u64::try_from(key.len()).unwrap_or(u64::MAX).to_le_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    first(hasher.finalize().as_bytes())
+}
+
+fn first(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// Version, batch, check, value.
+pub(super) fn wrap(batch: u64, check: u64, value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER_BYTES + value.len());
+    out.push(VERSION);
+    out.extend_from_slice(&batch.to_le_bytes());
+    out.extend_from_slice(&check.to_le_bytes());
+    out.extend_from_slice(value);
+    out
+}
+
+/// The value and its check, which has been compared.
+pub(super) fn unwrap<'v>(key: &[u8], stored: &'v [u8]) -> Result<(&'v [u8], u64), String> {
+    let (header, value) = stored.split_at_checked(HEADER_BYTES).ok_or("a value is cut off")?;
+    let (version, rest) = header.split_first().ok_or("a value is cut off")?;
+    if *version != VERSION {
+        return Err(format!("a value has version {version}, expected {VERSION}"));
+    }
+    let found = first(rest.get(8..).unwrap_or_default());
+    if found != check(key, value) {
+        return Err("a value does not have its checksum".into());
+    }
+    Ok((value, found))
+}
+
+const VERSION: u8 = 1;
+const HEADER_BYTES: usize = 17;
+
+pub(super) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
+    let mut out = Vec::with_capacity(CHECKPOINT_BYTES);
+    out.push(VERSION);
+    out.push(u8::from(checkpoint.place.is_some()));
+    let spot = checkpoint.place.unwrap_or_default();
+    out.extend_from_slice(&spot.mark.offset.to_le_bytes());
+    out.extend_from_slice(&spot.mark.chain.0);
+    for position in [spot.positions.decision, spot.positions.profiles] {
+        // No position is negative.
+        out.extend_from_slice(&position.unwrap_or(-1).to_le_bytes());
+    }
+    for number in [checkpoint.batch, checkpoint.parts, checkpoint.sum] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    let check = check(CHECKPOINT_KEY, &out);
+    out.extend_from_slice(&check.to_le_bytes());
+    out
+}
+
+pub(super) fn decode(stored: &[u8]) -> Option<Checkpoint> {
+    let (body, found) = stored.split_last_chunk::<8>()?;
+    if body.len() + 8 != CHECKPOINT_BYTES || u64::from_le_bytes(*found) != check(CHECKPOINT_KEY, body) {
+        return None;
+    }
+    let (head, rest) = body.split_first_chunk::<2>()?;
+    let [VERSION, placed] = head else { return None };
+    let (offset, rest) = rest.split_first_chunk()?;
+    let (chain, rest) = rest.split_first_chunk()?;
+    let mut numbers = rest.chunks_exact(8).filter_map(|chunk| Some(u64::from_le_bytes(*chunk.first_chunk()?)));
+    let mut position = || Some(numbers.next()?.cast_signed()).map(|position| (position >= 0).then_some(position));
+    let positions = Positions { decision: position()?, profiles: position()? };
+    let spot = Spot { mark: Mark { offset: i64::from_le_bytes(*offset), chain: Digest(*chain) }, positions };
+    Some(Checkpoint {
+        place: (*placed == 1).then_some(spot),
+        batch: numbers.next()?,
+        parts: numbers.next()?,
+        sum: numbers.next()?,
+    })
+}
+
+/// Whether a scan found what the checkpoint says.
+pub(super) fn compare(partition: i32, parts: u64, sum: u64, said: Checkpoint) -> Result<Checkpoint, StoreError> {
+    if (parts, sum) == (said.parts, said.sum) {
+        return Ok(said);
+    }
+    let what = if parts == said.parts {
+        format!("{parts} parts are there, but not the ones that were written")
+    } else {
+        format!("{parts} parts are there, {} were written", said.parts)
+    };
+    Err(StoreError::Damaged { partition, what })
+}
+
+const CHECKPOINT_BYTES: usize = 2 + 8 + 32 + 2 * 8 + 3 * 8 + 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_comes_back_or_not_at_all() {
+        let checkpoint = Checkpoint {
+            place: Some(Spot {
+                mark: Mark { offset: 812, chain: Digest([7; 32]) },
+                positions: Positions { decision: Some(3), profiles: None },
+            }),
+            batch: 9,
+            parts: 1000,
+            sum: u64::MAX,
+        };
+        let stored = encode(&checkpoint);
+        assert_eq!(decode(&stored), Some(checkpoint));
+        assert_eq!(decode(&encode(&Checkpoint::default())), Some(Checkpoint::default()));
+        for at in 0..stored.len() {
+            let mut damaged = stored.clone();
+            damaged[at] ^= 0x10;
+            assert_eq!(decode(&damaged), None, "byte {at}");
+            assert_eq!(decode(&stored[..at]), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_value_belongs_to_its_key() {
+        let check = check(b"acme/ada\0core", b"state");
+        let stored = wrap(1, check, b"state");
+        assert_eq!(unwrap(b"acme/ada\0core", &stored), Ok((b"state".as_slice(), check)));
+        assert!(unwrap(b"acme/bob\0core", &stored).is_err());
+        for length in 0..stored.len() {
+            assert!(unwrap(b"acme/ada\0core", &stored[..length]).is_err(), "cut at {length}");
+        }
+    }
+}
