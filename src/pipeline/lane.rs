@@ -56,6 +56,7 @@ pub struct Settings {
     pub decisions: Rendering,
     pub alerts: Rendering,
     pub revocations: Rendering,
+    pub rejected: Rendering,
     pub limits: Limits,
     /// Decoded profiles at hand.
     pub profiles_cached: usize,
@@ -245,16 +246,17 @@ impl Lane {
         let changed = !profile.changed().is_empty();
         // Cloned only for a user whom the open unit has changed already: others can be read again.
         self.scratch.at_risk = Some((seat, changed.then(|| Box::new(profile.clone()))));
-        let ruling = match step(profile, &seen, position, &with.setting) {
+        let stepped = step(profile, &seen, position, &with.setting);
+        if !profile.changed().is_empty() && self.cache.touch(seat) {
+            self.open.touched.push(seat);
+        }
+        let ruling = match stepped {
             Stepped::Duplicate => return Ok((Offered::Duplicate, self.tip.chain)),
             Stepped::Missing(part) => {
                 return Err(Refused::damaged(self.partition, &format!("part `{part}` is gone")));
             }
             Stepped::Decided(ruling) => ruling,
         };
-        if !profile.changed().is_empty() && self.cache.touch(seat) {
-            self.open.touched.push(seat);
-        }
         let here = self.open.unit.here();
         let (offered, chain) = self.write(record.offset, key, kind, &ruling, settings);
         if self.open.unit.largest_since(here) > settings.record_bytes_max {
@@ -383,19 +385,30 @@ impl Lane {
         match (before, self.cache.profile_mut(seat)) {
             (Some(before), Some(profile)) => *profile = *before,
             _ => {
+                // The seat will be somebody else's: no list may name it.
                 self.open.touched.retain(|touched| *touched != seat);
+                if let Some(pending) = &mut self.pending {
+                    pending.touched.retain(|touched| *touched != seat);
+                }
                 self.cache.forget(seat);
             }
         }
     }
 
     fn reject(&mut self, record: &Record<'_>, rejected: &Rejected) {
-        let topic = Arc::clone(&self.settings);
+        let settings = Arc::clone(&self.settings);
         self.scratch.id.clear();
-        fallback_id(&mut self.scratch.id, &topic.topic, record);
+        fallback_id(&mut self.scratch.id, &settings.topic, record);
         let key = self.open.unit.key(self.scratch.id.as_bytes());
         self.open.unit.push(Output::Rejected, record.offset, key, |out| {
-            wire::rejected(rejected, &topic.topic, record, None, out);
+            wire::rejected(
+                rejected,
+                &settings.topic,
+                record,
+                None,
+                settings.rejected == Rendering::Json,
+                out,
+            );
         });
     }
 
@@ -553,6 +566,7 @@ impl Lane {
                     &settings.topic,
                     &record,
                     Some(gap.to),
+                    settings.rejected == Rendering::Json,
                     out,
                 );
             });

@@ -13,5 +13,6 @@ mod golden;
 mod laws;
 mod live;
 mod oracle;
+mod store;
 mod tidy;
 mod world;

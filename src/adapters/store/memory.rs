@@ -54,7 +54,9 @@ impl MemoryStore {
         if take_away {
             return partition.parts.remove(key).is_some();
         }
-        let Some(last) = partition.parts.get_mut(key).and_then(|value| value.last_mut()) else { return false };
+        let Some(last) = partition.parts.get_mut(key).and_then(|value| value.last_mut()) else {
+            return false;
+        };
         *last ^= 1;
         true
     }
@@ -86,7 +88,8 @@ impl StateStore for MemoryStore {
         let inside = self.lock();
         let stored = inside.partitions.get(&partition).and_then(|found| found.parts.get(key));
         let Some(stored) = stored else { return Ok(false) };
-        let (value, _) = value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
+        let (value, _) =
+            value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
         out.extend_from_slice(value);
         Ok(true)
     }
@@ -99,7 +102,8 @@ impl StateStore for MemoryStore {
         next.place = batch.place.or(next.place);
         for (key, new) in &batch.parts {
             if let Some(stored) = found.parts.remove(key) {
-                let old = value::unwrap(key, &stored).map_err(|what| StoreError::Damaged { partition, what })?;
+                let old =
+                    value::unwrap(key, &stored).map_err(|what| StoreError::Damaged { partition, what })?;
                 next.parts = next.parts.saturating_sub(1);
                 next.sum = next.sum.wrapping_sub(old.1);
             }
@@ -130,7 +134,8 @@ impl StateStore for MemoryStore {
             if read == limit {
                 return Ok(last);
             }
-            let (value, _) = value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
+            let (value, _) =
+                value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
             visit(key, value);
             last = Some(key.to_vec());
         }
@@ -142,7 +147,8 @@ impl StateStore for MemoryStore {
         let Some(found) = inside.partitions.get(&partition) else { return Ok(Checkpoint::default()) };
         let (mut parts, mut sum) = (0, 0u64);
         for (key, stored) in &found.parts {
-            let (_, check) = value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
+            let (_, check) =
+                value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
             parts += 1;
             sum = sum.wrapping_add(check);
             visit(key);

@@ -11,9 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::value::{
-    self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN,
-};
+use super::value::{self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN};
 use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
 
 /// A folder with one sled database; shared by all workers of a process.
@@ -63,12 +61,14 @@ impl SledStore {
         };
         let aside = folder.join(format!("quarantine-{now}"));
         if live.exists() {
-            std::fs::rename(&live, &aside).map_err(|error| unusable(folder, &format!("{why}, and {error}")))?;
+            std::fs::rename(&live, &aside)
+                .map_err(|error| unusable(folder, &format!("{why}, and {error}")))?;
         }
         if told.is_some() {
             std::fs::remove_file(&sick).map_err(|error| unusable(folder, &error.to_string()))?;
         }
-        let db = open_db(&live, cache_bytes).map_err(|again| unusable(folder, &format!("{why}, and then {again}")))?;
+        let db = open_db(&live, cache_bytes)
+            .map_err(|again| unusable(folder, &format!("{why}, and then {again}")))?;
         Ok(Opened { store: Self::over(db, folder), quarantined: Some((aside, why)) })
     }
 
@@ -229,7 +229,9 @@ impl StateStore for SledStore {
     fn close(&self, partition: i32, filter: &[u8]) -> Result<(), StoreError> {
         let held = self.held(partition)?;
         let mut writes = sled::Batch::default();
-        let old = guarded(partition, || held.tree.scan_prefix(FILTER_PREFIX).keys().collect::<Result<Vec<_>, _>>())?;
+        let old = guarded(partition, || {
+            held.tree.scan_prefix(FILTER_PREFIX).keys().collect::<Result<Vec<_>, _>>()
+        })?;
         old.into_iter().for_each(|key| writes.remove(key));
         for (number, chunk) in filter.chunks(CHUNK_BYTES).enumerate() {
             // Ten digits: in the order of the keys.
@@ -275,9 +277,8 @@ fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, String> {
 }
 
 fn read_checkpoint(partition: i32, tree: &sled::Tree) -> Result<Checkpoint, StoreError> {
-    let found = guarded(partition, || {
-        Ok((tree.get(FORMAT_KEY)?, tree.get(CHECKPOINT_KEY)?, tree.is_empty()))
-    })?;
+    let found =
+        guarded(partition, || Ok((tree.get(FORMAT_KEY)?, tree.get(CHECKPOINT_KEY)?, tree.is_empty())))?;
     match found {
         (None, None, true) => Ok(Checkpoint::default()),
         (Some(format), Some(stored), _) if format.as_ref() == FORMAT => {
@@ -285,7 +286,11 @@ fn read_checkpoint(partition: i32, tree: &sled::Tree) -> Result<Checkpoint, Stor
         }
         (Some(format), ..) if format.as_ref() != FORMAT => Err(damaged(
             partition,
-            format!("its format is `{}`, this version writes `{}`", String::from_utf8_lossy(&format), String::from_utf8_lossy(FORMAT)),
+            format!(
+                "its format is `{}`, this version writes `{}`",
+                String::from_utf8_lossy(&format),
+                String::from_utf8_lossy(FORMAT)
+            ),
         )),
         _ => Err(damaged(partition, "it holds parts and no checkpoint".into())),
     }

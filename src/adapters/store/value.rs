@@ -87,8 +87,10 @@ pub(super) fn decode(stored: &[u8]) -> Option<Checkpoint> {
     let [VERSION, placed] = head else { return None };
     let (offset, rest) = rest.split_first_chunk()?;
     let (chain, rest) = rest.split_first_chunk()?;
-    let mut numbers = rest.chunks_exact(8).filter_map(|chunk| Some(u64::from_le_bytes(*chunk.first_chunk()?)));
-    let mut position = || Some(numbers.next()?.cast_signed()).map(|position| (position >= 0).then_some(position));
+    let mut numbers =
+        rest.chunks_exact(8).filter_map(|chunk| Some(u64::from_le_bytes(*chunk.first_chunk()?)));
+    let mut position =
+        || Some(numbers.next()?.cast_signed()).map(|position| (position >= 0).then_some(position));
     let positions = Positions { decision: position()?, profiles: position()? };
     let spot = Spot { mark: Mark { offset: i64::from_le_bytes(*offset), chain: Digest(*chain) }, positions };
     Some(Checkpoint {
@@ -100,7 +102,12 @@ pub(super) fn decode(stored: &[u8]) -> Option<Checkpoint> {
 }
 
 /// Whether a scan found what the checkpoint says.
-pub(super) fn compare(partition: i32, parts: u64, sum: u64, said: Checkpoint) -> Result<Checkpoint, StoreError> {
+pub(super) fn compare(
+    partition: i32,
+    parts: u64,
+    sum: u64,
+    said: Checkpoint,
+) -> Result<Checkpoint, StoreError> {
     if (parts, sum) == (said.parts, said.sum) {
         return Ok(said);
     }

@@ -1,0 +1,225 @@
+//! What every store promises, held over each of them; and what only a disk can do wrong.
+
+use std::sync::Arc;
+
+use wardstream::adapters::store::{MemoryStore, SledStore};
+use wardstream::model::id::Digest;
+use wardstream::ports::ledger::{Mark, Positions};
+use wardstream::ports::store::{Batch, Spot, StateStore, StoreError};
+
+const CACHE: u64 = 16 << 20;
+
+/// Runs `fact` over a store in memory and over one on disk.
+#[track_caller]
+fn check(fact: impl Fn(&dyn StateStore)) {
+    fact(&MemoryStore::new());
+    let folder = tempfile::tempdir().unwrap();
+    fact(&SledStore::open(folder.path(), CACHE, "now").unwrap().store);
+}
+
+fn spot(offset: i64) -> Option<Spot> {
+    let mark = Mark { offset, chain: Digest([u8::try_from(offset).unwrap(); 32]) };
+    Some(Spot { mark, positions: Positions { decision: Some(offset - 1), profiles: Some(2 * offset) } })
+}
+
+/// `"ada=1 bob=2 eve-"`: sets two parts and ends one.
+fn batch(parts: &str, place: Option<Spot>) -> Batch {
+    let mut parts: Vec<_> = parts
+        .split_whitespace()
+        .map(|part| match part.split_once('=') {
+            Some((user, value)) => (key(user), Some(value.as_bytes().into())),
+            None => (key(part.trim_end_matches('-')), None),
+        })
+        .collect();
+    parts.sort();
+    Batch { parts, place }
+}
+
+fn key(user: &str) -> Box<[u8]> {
+    format!("acme/{user}\0core").into_bytes().into()
+}
+
+fn value(store: &dyn StateStore, partition: i32, user: &str) -> Option<String> {
+    let mut out = Vec::new();
+    let found = store.get(partition, &key(user), &mut out).unwrap();
+    found.then(|| String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_batch_is_read_back_with_its_place() {
+    check(|store| {
+        assert_eq!(store.open(3).unwrap(), None);
+        store.apply_batch(3, &batch("ada=1 bob=2", spot(7))).unwrap();
+        store.apply_batch(3, &batch("ada=3 bob-", None)).unwrap();
+        assert_eq!((value(store, 3, "ada").as_deref(), value(store, 3, "bob")), (Some("3"), None));
+        assert_eq!(value(store, 4, "ada"), None, "of another partition");
+        let found = store.open(3).unwrap().unwrap();
+        assert_eq!((found.checkpoint.place, found.checkpoint.parts), (spot(7), 1));
+        assert_eq!(store.verify(3, &mut |_| ()).unwrap(), found.checkpoint);
+    });
+}
+
+#[test]
+fn a_restore_that_broke_off_has_no_place() {
+    check(|store| {
+        store.apply_batch(3, &batch("ada=1", None)).unwrap();
+        assert_eq!(store.open(3).unwrap().unwrap().checkpoint.place, None);
+    });
+}
+
+#[test]
+fn a_scan_goes_on_where_it_ended() {
+    check(|store| {
+        store.apply_batch(3, &batch("a=1 b=2 c=3 d=4 e=5", spot(7))).unwrap();
+        let (mut after, mut seen, mut rounds) = (None, Vec::new(), 0);
+        loop {
+            let next = store.scan(3, after.as_deref(), 2, &mut |key, _| seen.push(key.to_vec())).unwrap();
+            rounds += 1;
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<_> = ["a", "b", "c", "d", "e"].map(|user| key(user).to_vec()).to_vec();
+        assert_eq!((seen, rounds), (expected, 3));
+    });
+}
+
+#[test]
+fn a_clean_close_is_told_once() {
+    check(|store| {
+        store.apply_batch(3, &batch("ada=1", spot(7))).unwrap();
+        let filter = vec![7; 10_000];
+        store.close(3, &filter).unwrap();
+        assert_eq!(store.open(3).unwrap().unwrap().filter, Some(filter.clone()));
+        assert_eq!(store.open(3).unwrap().unwrap().filter, None, "the second time");
+        store.close(3, &filter).unwrap();
+        store.apply_batch(3, &batch("ada=2", spot(8))).unwrap();
+        assert_eq!(store.open(3).unwrap().unwrap().filter, None, "after another write");
+    });
+}
+
+#[test]
+fn a_dropped_partition_is_gone_and_can_begin_anew() {
+    check(|store| {
+        store.apply_batch(3, &batch("ada=1", spot(7))).unwrap();
+        store.apply_batch(4, &batch("ada=4", spot(7))).unwrap();
+        store.drop_partition(3).unwrap();
+        assert_eq!(store.open(3).unwrap(), None);
+        assert_eq!(value(store, 4, "ada").as_deref(), Some("4"));
+        store.apply_batch(3, &batch("bob=1", spot(1))).unwrap();
+        assert_eq!((value(store, 3, "ada"), value(store, 3, "bob").as_deref()), (None, Some("1")));
+        store.verify(3, &mut |_| ()).unwrap();
+    });
+}
+
+#[test]
+fn sums_follow_every_write() {
+    check(|store| {
+        for round in 0..50 {
+            let parts = format!("a{}={round} b{}={round} a{}-", round % 7, round % 3, (round + 1) % 7);
+            store.apply_batch(3, &batch(&parts, spot(7))).unwrap();
+            store.verify(3, &mut |_| ()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_damaged_value_is_told() {
+    let store = MemoryStore::new();
+    store.apply_batch(3, &batch("ada=1 bob=2", spot(7))).unwrap();
+    assert!(store.damage(3, &key("ada"), false));
+    let damaged = |error| matches!(error, StoreError::Damaged { partition: 3, .. });
+    assert!(damaged(store.get(3, &key("ada"), &mut Vec::new()).unwrap_err()));
+    assert!(damaged(store.verify(3, &mut |_| ()).unwrap_err()));
+    assert!(damaged(store.apply_batch(3, &batch("ada=3", spot(8))).unwrap_err()));
+    assert_eq!(value(&store, 3, "bob").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_value_that_is_gone_is_told_by_a_scan() {
+    let store = MemoryStore::new();
+    store.apply_batch(3, &batch("ada=1 bob=2", spot(7))).unwrap();
+    assert!(store.damage(3, &key("ada"), true));
+    assert_eq!(value(&store, 3, "ada"), None);
+    let error = store.verify(3, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("1 parts are there, 2 were written"), "{error}");
+}
+
+#[test]
+fn a_store_in_memory_loses_what_was_not_flushed() {
+    let store = MemoryStore::with_power_to_lose();
+    store.apply_batch(3, &batch("ada=1", spot(7))).unwrap();
+    store.flush().unwrap();
+    store.apply_batch(3, &batch("ada=2", spot(8))).unwrap();
+    store.lose_power();
+    assert_eq!(value(&store, 3, "ada").as_deref(), Some("1"));
+    assert_eq!(store.open(3).unwrap().unwrap().checkpoint.place, spot(7));
+}
+
+#[test]
+fn a_store_on_disk_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let opened = SledStore::open(folder.path(), CACHE, "1").unwrap();
+        opened.store.apply_batch(3, &batch("ada=1", spot(7))).unwrap();
+        opened.store.close(3, b"filter").unwrap();
+    }
+    let opened = SledStore::open(folder.path(), CACHE, "2").unwrap();
+    assert!(opened.quarantined.is_none());
+    let found = opened.store.open(3).unwrap().unwrap();
+    assert_eq!((found.checkpoint.place, found.filter.as_deref()), (spot(7), Some(b"filter".as_slice())));
+    assert_eq!(value(&opened.store, 3, "ada").as_deref(), Some("1"));
+}
+
+#[test]
+fn two_processes_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = SledStore::open(folder.path(), CACHE, "1").unwrap();
+    let error = SledStore::open(folder.path(), CACHE, "2").unwrap_err();
+    assert!(error.to_string().contains("another process uses it"), "{error}");
+}
+
+/// Whatever is done to the files: it opens, if need be empty and the old one put aside; and it
+/// never serves a value that was not written.
+#[test]
+fn a_damaged_folder_never_panics_and_never_lies() {
+    const BATCHES: u64 = 40;
+    let mut hurt = 0;
+    for trial in 0..12u64 {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let opened = SledStore::open(folder.path(), CACHE, "1").unwrap();
+            for round in 0..BATCHES {
+                let parts: Vec<_> = (0..50)
+                    .map(|user| format!("u{user}={}", "x".repeat(100 + usize::try_from(round).unwrap())))
+                    .collect();
+                opened.store.apply_batch(3, &batch(&parts.join(" "), spot(7))).unwrap();
+            }
+            opened.store.flush().unwrap();
+        }
+        let db = folder.path().join("profiles/db");
+        let mut bytes = std::fs::read(&db).unwrap();
+        let at = usize::try_from(trial).unwrap() * (bytes.len() - 64) / 12;
+        match trial % 4 {
+            0 => bytes.truncate(bytes.len() - at.max(4096)),
+            _ => bytes[at..at + 64].iter_mut().for_each(|byte| *byte ^= 0x5a),
+        }
+        std::fs::write(&db, bytes).unwrap();
+
+        let opened = SledStore::open(folder.path(), CACHE, "2").unwrap();
+        let quarantined = opened.quarantined.is_some();
+        let store: Arc<dyn StateStore> = Arc::new(opened.store);
+        // Back at an earlier batch as a whole is no lie: its place says so, and recovery compares it.
+        let whole = match store.open(3).and_then(|found| Ok((found, store.verify(3, &mut |_| ())?))) {
+            Ok((Some(found), checked)) => {
+                assert_eq!(found.checkpoint, checked, "trial {trial}");
+                checked.batch == BATCHES
+            }
+            Ok((None, _)) | Err(StoreError::Damaged { .. }) => false,
+            Err(error) => panic!("trial {trial}: {error}"),
+        };
+        hurt += usize::from(quarantined || !whole);
+    }
+    assert!(hurt > 0, "no trial hurt anything: the test damages nothing");
+}
