@@ -349,7 +349,7 @@ impl Scene<'_> {
     }
 }
 
-fn far_town(world: &World, home: TownId, dice: &mut Dice) -> TownId {
+pub(super) fn far_town(world: &World, home: TownId, dice: &mut Dice) -> TownId {
     let abroad = |town: TownId| world.town(town).country != world.town(home).country;
     let fits = |town: TownId| abroad(town) && world.distance_km(home, town) >= abroad::DISTANCE_KM_MIN;
     for _ in 0..TOWN_TRIES {

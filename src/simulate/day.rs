@@ -32,6 +32,13 @@ pub(super) struct Device {
     pub(super) agent: Agent,
 }
 
+impl Device {
+    /// Its fingerprint in words.
+    pub(super) fn name(self) -> String {
+        format!("d-{:012x}", self.print >> 16)
+    }
+}
+
 /// One event to come, in a form small enough to wait in millions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Planned {

@@ -13,6 +13,7 @@ pub mod attacks;
 mod calendar;
 mod campaign;
 mod day;
+pub mod demo;
 mod dice;
 mod person;
 mod render;

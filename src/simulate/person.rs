@@ -222,6 +222,11 @@ impl Society {
         Self((0..).zip(TENANTS).map(|(number, tenant)| Company::new(seed, number, tenant, world)).collect())
     }
 
+    /// Town of the first tenant's head office.
+    pub(super) fn head(&self) -> TownId {
+        self.0.first().map_or(0, |company| company.egress)
+    }
+
     fn company(&self, dice: &mut Dice) -> &Company {
         let second = dice.chance(SECOND_TENANT_PERMILLE);
         self.0.get(usize::from(second)).unwrap_or(&NO_COMPANY)

@@ -48,7 +48,7 @@ pub(super) fn event(person: &Person, planned: &Planned, seed: u64, count: u32) -
         ip_address: Some(planned.ip),
         ip_chain: Vec::new(),
         user_agent: Some(Cow::Owned(planned.device.agent.text(day))),
-        device_fingerprint: Some(Cow::Owned(format!("d-{:012x}", planned.device.print >> 16))),
+        device_fingerprint: Some(Cow::Owned(planned.device.name())),
         device_managed: None,
         tls_fingerprint: None,
         rtt_ms: None,

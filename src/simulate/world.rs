@@ -16,6 +16,7 @@ use crate::ports::tables::Atlas;
 /// A town, and networks that the tables place there.
 #[derive(Clone, Debug)]
 pub struct Town {
+    pub name: String,
     pub country: Country,
     pub at: Coordinates,
     pub zone: TimeZone,
@@ -62,6 +63,7 @@ impl World {
                 special.push(Special { class, country: Some(place.country), networks: of(Some(class)) });
             }
             towns.push(Town {
+                name: place.name,
                 country: place.country,
                 at: place.coordinates,
                 zone: known.get(&place.zone).unwrap_or_else(|_| zone_of(place.coordinates)),
@@ -217,12 +219,13 @@ pub(super) mod tests {
 
     pub(in super::super) fn world() -> World {
         let towns = TOWNS.lines().filter(|line| !line.trim().is_empty()).map(|line| {
-            let [country, _, latitude, longitude, zone, network] =
+            let [country, name, latitude, longitude, zone, network] =
                 line.split_whitespace().collect::<Vec<_>>()[..]
             else {
                 panic!("six words a line: {line}")
             };
             Town {
+                name: name.to_owned(),
                 country: Country::parse(country).unwrap(),
                 at: Coordinates::new(latitude.parse().unwrap(), longitude.parse().unwrap(), 20).unwrap(),
                 zone: TimeZoneDatabase::bundled().get(zone).unwrap(),

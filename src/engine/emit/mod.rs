@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_avro_fast::ser::SerializerConfig;
 
 pub use envelope::{ProfilePart, RejectedRecord, profile_avro, profile_read, rejected_avro, rejected_json};
+pub use event::event_record;
 pub use line::Line;
 pub use read::{DecisionMark, read_mark, to_value};
 pub use reason::sentence;
