@@ -124,7 +124,7 @@ fn blanked(text: &str) -> String {
         let skipped = token(rest);
         if skipped == 0 {
             // A whole word at a time, so that the `r` of `for"…"` is no raw string.
-            let length = rest.find(|c| !is_word(c)).filter(|&at| at > 0).unwrap_or(first.len_utf8());
+            let length = rest.find(|c| !is_word(c)).filter(|&at| at > 0).unwrap_or_else(|| first.len_utf8());
             let length = if is_word(first) { length } else { first.len_utf8() };
             out.push_str(&rest[..length]);
             rest = &rest[length..];
