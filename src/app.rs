@@ -23,6 +23,7 @@ pub(crate) fn settings(config: Option<&Path>, bootstrap: Option<&str>) -> Result
 
 /// # Errors
 /// One message a mistake.
+#[expect(clippy::disallowed_methods, reason = "until config reads the environment once")]
 pub(crate) fn connection(settings: &Settings) -> Result<Connection, Vec<String>> {
     let environment = config::environment();
     settings.kafka.open(&|name| environment.get(OsStr::new(name))?.to_str().map(str::to_owned))

@@ -9,6 +9,8 @@ pub mod pipeline;
 pub mod ports;
 pub mod simulate;
 
+pub mod telemetry;
+
 pub mod adapters;
 pub mod config;
 

@@ -106,7 +106,7 @@ fn until_made(
         if wanted.iter().all(|topic| there.get(topic.name).is_some_and(|topic| topic.partitions > 0)) {
             break;
         }
-        std::thread::sleep(MADE_PAUSE);
+        pause();
         there = describe(admin, wanted, patience)?;
     }
     Ok(there)
@@ -150,7 +150,7 @@ fn as_table(
             0 => "ok".to_owned(),
             count => format!("{count} wrong"),
         };
-        let number = |number: Option<i32>| number.map_or("-".to_owned(), |number| number.to_string());
+        let number = |number: Option<i32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
         let found = there.get(topic.name);
         lines.push(format!(
             "{:width$}  {:>10}  {:>8}  {state}",
@@ -176,6 +176,11 @@ impl From<KafkaFailure> for Failure {
             KafkaFailure::Forbidden { .. } | KafkaFailure::Refused { .. } => Self::input(failure.to_string()),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge paces its questions to the broker")]
+fn pause() {
+    std::thread::sleep(MADE_PAUSE);
 }
 
 /// A command that a person waits for.

@@ -1,4 +1,5 @@
 //! Makes topics and describes them, and says in one voice why the broker does not answer.
+#![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -166,7 +167,9 @@ impl Admin {
             Some(code) if !is_distance(error) => refused("the request", code),
             Some(code) => Failure::Unreachable {
                 bootstrap: self.bootstrap.clone(),
-                waited: Duration::from_secs(waited.as_secs_f64().round().max(1.0) as u64),
+                waited: Duration::from_secs(
+                    waited.saturating_add(Duration::from_millis(500)).as_secs().max(1),
+                ),
                 reason: reason(code),
             },
             None => Failure::Refused { what: "the request".into(), reason: error.to_string() },

@@ -6,9 +6,15 @@
 //! producer, and the committed offsets say what became of it.
 
 mod admin;
+pub mod decisions;
 mod events;
+mod ledger;
 mod settings;
+mod source;
 pub mod topics;
+mod writer;
 
 pub use admin::{Admin, Failure};
+pub use ledger::KafkaLedger;
 pub use settings::{Connection, Mechanism, Sasl, Settings, Tls, is_reserved};
+pub use source::KafkaSource;

@@ -1,0 +1,460 @@
+//! The ledger: publishes the units of a worker in one transaction, and answers what recovery asks.
+//!
+//! *Delivery*: exactly once; the committed offset of a lane carries its chain as metadata.
+//! *Ordering*: as in the unit, into the lane's own partition by number. *Failure*: see
+//! [`super::writer`]; every question has a time limit.
+#![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, DefaultConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::{info, warn};
+
+use super::decisions::ReadMark;
+use super::settings::Connection;
+use super::source::{KafkaSource, Member};
+use super::topics::Names;
+use super::writer::{Outgoing, Slot, Trouble, Writer};
+use crate::model::id::Digest;
+use crate::ports::failure::{Failure, Oversized};
+use crate::ports::ledger::{
+    Change, Committed, Ground, HEADER_CHAIN, HEADER_OFFSET, Ledger, Mark, Output, Positions, Unit, Witness,
+};
+
+/// The broker as one worker needs it.
+pub struct KafkaLedger {
+    connection: Connection,
+    names: Names,
+    member: Arc<Member>,
+    writer: Writer,
+    read_mark: ReadMark,
+    /// Clients of recovery: made when a partition comes, given back with the first transaction.
+    readers: Option<Readers>,
+    /// No transaction before every lane's output is known to hang on nothing.
+    unproven: Vec<i32>,
+}
+
+impl std::fmt::Debug for KafkaLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaLedger").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+struct Readers {
+    committed: BaseConsumer<DefaultConsumerContext>,
+    uncommitted: BaseConsumer<DefaultConsumerContext>,
+}
+
+impl KafkaLedger {
+    /// `transactional_id` is stable over restarts: it is what ends the transaction of a dead self.
+    #[must_use]
+    pub fn new(
+        connection: Connection,
+        names: Names,
+        source: &KafkaSource,
+        transactional_id: String,
+        read_mark: ReadMark,
+    ) -> Self {
+        let writer = Writer::new(connection.clone(), transactional_id);
+        Self {
+            connection,
+            names,
+            member: source.member(),
+            writer,
+            read_mark,
+            readers: None,
+            unproven: Vec::new(),
+        }
+    }
+
+    const fn topic(&self, output: Output) -> &String {
+        match output {
+            Output::Decisions => &self.names.decisions,
+            Output::Alerts => &self.names.alerts,
+            Output::Revocations => &self.names.revocations,
+            Output::Profiles => &self.names.profiles,
+            Output::Rejected => &self.names.rejected,
+        }
+    }
+
+    fn readers(&mut self) -> Result<&mut Readers, Failure> {
+        if self.readers.is_none() {
+            self.readers = Some(Readers::new(&self.connection)?);
+        }
+        self.readers.as_mut().ok_or_else(|| Failure::Unreachable("no reader".into()))
+    }
+
+    fn committed(&self, partition: i32) -> Result<Option<Committed>, Failure> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.names.events, partition);
+        let list = self
+            .member
+            .committed_offsets(list, QUESTION_TIMEOUT)
+            .map_err(|error| question("committed offset", &error))?;
+        let Some(found) = list.find_partition(&self.names.events, partition) else { return Ok(None) };
+        found.error().map_err(|error| question("committed offset", &error))?;
+        Ok(match found.offset() {
+            Offset::Offset(offset) => Some(Committed { offset, metadata: found.metadata().to_owned() }),
+            _ => None,
+        })
+    }
+
+    /// Waits until nothing hangs in the output partitions of a lane.
+    ///
+    /// A hanging transaction of a producer id would be made visible by that id's next commit. The
+    /// broker ends one after its time-out; one that stays is a broker's fault, and ours to notice.
+    fn prove(&mut self, partition: i32) -> Result<(), Failure> {
+        let deadline = Instant::now() + HANGING_TIMEOUT;
+        for output in Output::ALL {
+            let topic = self.topic(output).clone();
+            let readers = self.readers()?;
+            let high = watermarks(&readers.uncommitted, &topic, partition)?.end;
+            let mut told = false;
+            loop {
+                let stable = watermarks(&readers.committed, &topic, partition)?.end;
+                if stable >= high {
+                    break;
+                }
+                if Instant::now() >= deadline {
+                    return Err(Failure::Fatal(format!(
+                        "a transaction hangs in `{topic}` partition {partition} at offset {stable}: writing there could make records \
+                         of a dead process visible; end it with `kafka-transactions.sh abort --topic {topic} --partition {partition} \
+                         --start-offset {stable}`, then start again"
+                    )));
+                }
+                if !told {
+                    info!(
+                        topic,
+                        partition, stable, high, "waiting for an open transaction of an earlier owner"
+                    );
+                    told = true;
+                }
+                std::thread::sleep(HANGING_PAUSE);
+            }
+        }
+        Ok(())
+    }
+
+    fn witness(&mut self, partition: i32) -> Result<Witness, Failure> {
+        let read_mark = self.read_mark;
+        let (decisions, profiles) = (self.names.decisions.clone(), self.names.profiles.clone());
+        let readers = self.readers()?;
+        let decided = last(readers, &decisions, partition, &mut |message| {
+            let mark = read_mark(message.payload()?)?;
+            Some(Mark { offset: mark.offset.saturating_add(1), chain: mark.chain })
+        })?;
+        let changed = last(readers, &profiles, partition, &mut |message| mark_in_headers(message))?;
+        Ok(match (decided, changed) {
+            (Tail::Empty, Tail::Empty) => Witness::Never,
+            (Tail::Found(position, mark), changed) => {
+                // A later unit may have moved the mark without deciding anything.
+                let mark = match changed {
+                    Tail::Found(_, later) if later.offset > mark.offset => later,
+                    _ => mark,
+                };
+                Witness::Last(mark, Positions { decision: Some(position), profiles: None })
+            }
+            (_, Tail::Found(_, mark)) => Witness::Last(mark, Positions::default()),
+            _ => Witness::Expired,
+        })
+    }
+}
+
+impl Ledger for KafkaLedger {
+    fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
+        while let Some(partition) = self.unproven.last().copied() {
+            self.prove(partition)?;
+            self.unproven.pop();
+        }
+        self.readers = None;
+
+        let mut offsets = TopicPartitionList::with_capacity(units.len());
+        for unit in units {
+            let mut entry = offsets.add_partition(&self.names.events, unit.partition);
+            entry.set_metadata(unit.to.metadata());
+            entry
+                .set_offset(Offset::Offset(unit.to.offset))
+                .map_err(|error| Failure::Fatal(error.to_string()))?;
+        }
+        let group =
+            self.member.group_metadata().ok_or_else(|| Failure::Fatal("the consumer has no group".into()))?;
+
+        let names = &self.names;
+        let records = units.iter().zip(0_u16..).flat_map(|(unit, number)| {
+            let headers = headers(&unit.to);
+            unit.records().map(move |record| Outgoing {
+                topic: topic_of(names, record.output),
+                partition: unit.partition,
+                key: record.key,
+                value: record.value,
+                headers: (record.output == Output::Profiles).then(|| headers.clone()),
+                slot: slot(number, record.output),
+            })
+        });
+        match self.writer.transact(records, units.len() * SLOTS, &offsets, &group) {
+            Ok(last) => Ok(last
+                .chunks(SLOTS)
+                .map(|slots| Positions {
+                    decision: slots.first().copied().flatten(),
+                    profiles: slots.get(1).copied().flatten().map(|offset| offset.saturating_add(1)),
+                })
+                .collect()),
+            Err(trouble) => Err(told(trouble, units)),
+        }
+    }
+
+    fn ground(&mut self, partition: i32) -> Result<Ground, Failure> {
+        // Ends what an earlier owner of this transactional id left; only then do offsets stand still.
+        self.writer.ready().map_err(|trouble| told(trouble, &[]))?;
+        let (events, profiles) = (self.names.events.clone(), self.names.profiles.clone());
+        let committed = self.committed(partition)?;
+        let readers = self.readers()?;
+        let input = watermarks(&readers.uncommitted, &events, partition)?;
+        let profiles = watermarks(&readers.uncommitted, &profiles, partition)?;
+        // Only a lane without an offset asks for a witness, and reading one is not free.
+        let witness = if committed.is_none() { self.witness(partition)? } else { Witness::Never };
+        if !self.unproven.contains(&partition) {
+            self.unproven.push(partition);
+        }
+        Ok(Ground { committed, input, profiles, witness })
+    }
+
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure> {
+        let read_mark = self.read_mark;
+        let topic = self.names.decisions.clone();
+        let readers = self.readers()?;
+        let range = watermarks(&readers.committed, &topic, partition)?;
+        if !range.contains(&offset) {
+            return Ok(None);
+        }
+        let mut found = None;
+        readers.scan(&topic, partition, offset..range.end, &mut |message| {
+            if message.offset() == offset {
+                found = message.payload().and_then(read_mark).map(|mark| mark.chain);
+            }
+            false
+        })?;
+        Ok(found)
+    }
+
+    fn changes(
+        &mut self,
+        partition: i32,
+        from: i64,
+        visit: &mut dyn FnMut(Change<'_>) -> bool,
+    ) -> Result<i64, Failure> {
+        let topic = self.names.profiles.clone();
+        let readers = self.readers()?;
+        let all = watermarks(&readers.uncommitted, &topic, partition)?;
+        readers.scan(&topic, partition, from.max(all.start)..all.end, &mut |message| {
+            visit(Change {
+                key: message.key().unwrap_or_default(),
+                value: message.payload(),
+                mark: mark_in_headers(message),
+                offset: message.offset(),
+            })
+        })
+    }
+}
+
+impl Readers {
+    fn new(connection: &Connection) -> Result<Self, Failure> {
+        let make = |config: rdkafka::ClientConfig| {
+            BaseConsumer::from_config_and_context(&config, DefaultConsumerContext)
+                .map_err(|error| Failure::Fatal(format!("a Kafka reader could not be made: {error}")))
+        };
+        Ok(Self {
+            committed: make(connection.reader())?,
+            uncommitted: make(connection.uncommitted_reader())?,
+        })
+    }
+
+    /// Reads committed records of `range` and returns the offset after the last one seen. The end is
+    /// told by position, not by a message: the last offset of a transaction is a control record.
+    fn scan(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        range: Range<i64>,
+        visit: &mut dyn FnMut(&BorrowedMessage<'_>) -> bool,
+    ) -> Result<i64, Failure> {
+        if range.is_empty() {
+            return Ok(range.start);
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(range.start))
+            .and_then(|()| self.committed.assign(&list))
+            .map_err(|error| question(topic, &error))?;
+        let mut next = range.start;
+        let mut silent_since = Instant::now();
+        while next < range.end {
+            match self.committed.poll(POLL_WAIT) {
+                Some(Ok(message)) => {
+                    silent_since = Instant::now();
+                    next = message.offset() + 1;
+                    if !visit(&message) {
+                        break;
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) | None => {
+                    if let Some(position) = position(&self.committed, topic, partition) {
+                        next = next.max(position);
+                    }
+                }
+                Some(Err(error)) => warn!(topic, partition, %error, "reading goes on"),
+            }
+            if silent_since.elapsed() >= SILENCE_TIMEOUT {
+                return Err(Failure::Unreachable(format!(
+                    "`{topic}` partition {partition} gives nothing beyond offset {next} of {}",
+                    range.end
+                )));
+            }
+        }
+        self.committed.unassign().map_err(|error| question(topic, &error))?;
+        Ok(next)
+    }
+}
+
+fn position<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<i64> {
+    match consumer.position().ok()?.find_partition(topic, partition)?.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
+}
+
+/// The end of a partition, as far as committed.
+enum Tail<T> {
+    /// Never written.
+    Empty,
+    /// Nothing that can be read is left.
+    Gone,
+    Found(i64, T),
+}
+
+/// The last committed record that `read` understands. Looks in growing stretches from the end: most
+/// of the last offsets may be control records or aborted.
+fn last<T>(
+    readers: &mut Readers,
+    topic: &str,
+    partition: i32,
+    read: &mut dyn FnMut(&BorrowedMessage<'_>) -> Option<T>,
+) -> Result<Tail<T>, Failure> {
+    let range = watermarks(&readers.committed, topic, partition)?;
+    if range.end == 0 {
+        return Ok(Tail::Empty);
+    }
+    let (mut from, mut to, mut stretch) = (range.end, range.end, LAST_STRETCH);
+    while from > range.start {
+        from = from.saturating_sub(stretch).max(range.start);
+        let mut found = None;
+        readers.scan(topic, partition, from..to, &mut |message| {
+            if message.offset() < to
+                && let Some(value) = read(message)
+            {
+                found = Some((message.offset(), value));
+            }
+            true
+        })?;
+        if let Some((offset, value)) = found {
+            return Ok(Tail::Found(offset, value));
+        }
+        to = from;
+        stretch = stretch.saturating_mul(4);
+    }
+    Ok(Tail::Gone)
+}
+
+fn watermarks<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<Range<i64>, Failure> {
+    let (low, high) = consumer
+        .fetch_watermarks(topic, partition, QUESTION_TIMEOUT)
+        .map_err(|error| question(&format!("offsets of `{topic}` partition {partition}"), &error))?;
+    Ok(low..high)
+}
+
+fn question(what: &str, error: &KafkaError) -> Failure {
+    let Some(code) = error.rdkafka_error_code() else { return Failure::Fatal(format!("{what}: {error}")) };
+    match super::admin::refused(what, code) {
+        refused @ super::admin::Failure::Forbidden { .. } => Failure::Fatal(refused.to_string()),
+        refused => Failure::Unreachable(refused.to_string()),
+    }
+}
+
+fn told(trouble: Trouble, units: &[Arc<Unit>]) -> Failure {
+    match trouble {
+        Trouble::Aborted(why) => Failure::Aborted(why),
+        Trouble::Unknown(why) => Failure::Unknown(why),
+        Trouble::Fenced(why) => Failure::Fenced(why),
+        Trouble::Unreachable(why) => Failure::Unreachable(why),
+        Trouble::Fatal(why) => Failure::Fatal(why),
+        Trouble::TooLarge(number) => {
+            let mut records =
+                units.iter().flat_map(|unit| unit.records().map(move |record| (unit.partition, record)));
+            match records.nth(number) {
+                Some((partition, record)) => Failure::TooLarge(Oversized {
+                    partition,
+                    offset: record.offset,
+                    output: record.output,
+                    bytes: record.key.len() + record.value.map_or(0, <[u8]>::len),
+                }),
+                None => Failure::Aborted("a record was refused for its size".into()),
+            }
+        }
+    }
+}
+
+const fn topic_of(names: &Names, output: Output) -> &str {
+    match output {
+        Output::Decisions => names.decisions.as_str(),
+        Output::Alerts => names.alerts.as_str(),
+        Output::Revocations => names.revocations.as_str(),
+        Output::Profiles => names.profiles.as_str(),
+        Output::Rejected => names.rejected.as_str(),
+    }
+}
+
+/// Two slots a unit are of interest: the last decision, the last change. The others share one that
+/// nobody reads.
+const fn slot(unit: u16, output: Output) -> Slot {
+    match output {
+        Output::Decisions => unit * 2,
+        Output::Profiles => unit * 2 + 1,
+        Output::Alerts | Output::Revocations | Output::Rejected => Slot::MAX,
+    }
+}
+
+fn headers(mark: &Mark) -> OwnedHeaders {
+    let (offset, chain) = (mark.offset.to_string(), mark.metadata());
+    OwnedHeaders::new_with_capacity(2)
+        .insert(Header { key: HEADER_OFFSET, value: Some(&offset) })
+        .insert(Header { key: HEADER_CHAIN, value: Some(&chain) })
+}
+
+fn mark_in_headers(message: &BorrowedMessage<'_>) -> Option<Mark> {
+    let headers = message.headers()?;
+    let value = |name| {
+        headers
+            .iter()
+            .find(|header| header.key == name)
+            .and_then(|header| std::str::from_utf8(header.value?).ok())
+    };
+    Mark::parse(value(HEADER_OFFSET)?.parse().ok()?, value(HEADER_CHAIN)?)
+}
+
+const SLOTS: usize = 2;
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_WAIT: Duration = Duration::from_millis(20);
+/// An open transaction of a dead owner delays a reader by at most its time-out, 8 s.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(12);
+const HANGING_TIMEOUT: Duration = Duration::from_secs(12);
+const HANGING_PAUSE: Duration = Duration::from_millis(100);
+const LAST_STRETCH: i64 = 64;

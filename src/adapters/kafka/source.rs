@@ -1,0 +1,339 @@
+//! The source: records and assignments of one group member, through one stream.
+//!
+//! *Ordering*: a record never comes before the assignment it belongs to, and none after the
+//! revocation: librdkafka delivers rebalances inside `poll`, where they are only noted, and they are
+//! handed on before the next record. New partitions are assigned paused at once, so that the group
+//! does not wait for a restore; [`Source::start`] seeks and resumes each when its lane is ready.
+//! *Failure*: broken connections heal by themselves; what does not heal ends the worker with a
+//! message.
+#![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+use tracing::{debug, warn};
+
+use super::admin::{is_distance, reason};
+use super::events::Events;
+use super::settings::Connection;
+use crate::model::time::Timestamp;
+use crate::ports::failure::Failure;
+use crate::ports::source::{Arrival, Record, Source};
+
+pub(super) type Member = BaseConsumer<Rebalances>;
+
+/// One member of a consumer group that reads one topic.
+pub struct KafkaSource {
+    consumer: Arc<Member>,
+    topic: String,
+    /// Assigned and started: their records are handed on.
+    started: BTreeSet<i32>,
+    assigned: BTreeSet<i32>,
+    paused: bool,
+}
+
+impl std::fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSource")
+            .field("topic", &self.topic)
+            .field("assigned", &self.assigned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaSource {
+    /// Joins `group` as `member` and reads `topic`.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn join(connection: &Connection, group: &str, member: &str, topic: &str) -> Result<Self, Failure> {
+        let context = Rebalances { events: Events::new(connection.token()), ..Rebalances::default() };
+        let consumer = BaseConsumer::from_config_and_context(&connection.member(group, member), context)
+            .map_err(|error| Failure::Fatal(format!("the Kafka consumer could not be made: {error}")))?;
+        consumer.subscribe(&[topic]).map_err(|error| Failure::Fatal(error.to_string()))?;
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            topic: topic.to_owned(),
+            started: BTreeSet::new(),
+            assigned: BTreeSet::new(),
+            paused: false,
+        })
+    }
+
+    pub(super) fn member(&self) -> Arc<Member> {
+        Arc::clone(&self.consumer)
+    }
+
+    /// Leaves: from here on nothing is handed on, and the group is told when the client is dropped.
+    pub fn leave(&mut self) {
+        self.consumer.context().note(|notes| notes.leaving = true);
+        self.started.clear();
+        self.assigned.clear();
+        // Also answers a revocation that nobody has: the client waits for that when it closes.
+        if let Err(error) = self.consumer.unassign() {
+            debug!(%error, "leaving");
+        }
+    }
+
+    fn hand_on_event(&mut self, event: Event, visit: &mut dyn FnMut(Arrival<'_>) -> bool) -> bool {
+        match event {
+            Event::Assigned(partitions) => {
+                self.assigned.extend(&partitions);
+                visit(Arrival::Assigned(partitions))
+            }
+            Event::Revoked(partitions) => visit(Arrival::Revoked(partitions)),
+            Event::Lost(partitions) => {
+                for partition in &partitions {
+                    self.started.remove(partition);
+                    self.assigned.remove(partition);
+                }
+                visit(Arrival::Lost(partitions))
+            }
+        }
+    }
+
+    fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, partition);
+        }
+        list
+    }
+
+    /// A seek is refused while librdkafka is still starting the partition.
+    fn seek(&self, partition: i32, offset: i64) -> Result<(), Failure> {
+        let deadline = Instant::now() + SEEK_TIMEOUT;
+        loop {
+            let error = match self.consumer.seek(&self.topic, partition, Offset::Offset(offset), SEEK_TIMEOUT)
+            {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if Instant::now() >= deadline {
+                return Err(Failure::Unreachable(format!(
+                    "partition {partition} cannot be read from {offset}: {error}"
+                )));
+            }
+            std::thread::sleep(SEEK_PAUSE);
+        }
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Source for KafkaSource {
+    fn poll(&mut self, wait: Duration, visit: &mut dyn FnMut(Arrival<'_>) -> bool) -> Result<(), Failure> {
+        let consumer = Arc::clone(&self.consumer);
+        let mut wait = wait;
+        loop {
+            while let Some(event) = consumer.context().next() {
+                wait = Duration::ZERO;
+                if !self.hand_on_event(event, visit) {
+                    return Ok(());
+                }
+            }
+            match consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    wait = Duration::ZERO;
+                    if self.started.contains(&message.partition())
+                        && !visit(Arrival::Record(record(&message)))
+                    {
+                        return Ok(());
+                    }
+                }
+                Some(Err(error)) => failure(&self.topic, &error)?,
+                None if consumer.context().is_quiet() => return Ok(()),
+                None => {}
+            }
+        }
+    }
+
+    fn start(&mut self, partition: i32, offset: i64) -> Result<(), Failure> {
+        if !self.assigned.contains(&partition) {
+            return Ok(()); // Revoked meanwhile: its event is on the way.
+        }
+        self.seek(partition, offset)?;
+        self.started.insert(partition);
+        if self.paused {
+            return Ok(());
+        }
+        self.consumer.resume(&self.list([partition])).map_err(|error| Failure::Unreachable(error.to_string()))
+    }
+
+    fn release(&mut self, partitions: &[i32]) -> Result<(), Failure> {
+        for partition in partitions {
+            self.started.remove(partition);
+            self.assigned.remove(partition);
+        }
+        // Eager: what is revoked is everything.
+        self.consumer.unassign().map_err(|error| Failure::Unreachable(error.to_string()))
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), Failure> {
+        if self.paused == paused {
+            return Ok(());
+        }
+        self.paused = paused;
+        let list = self.list(self.started.iter().copied());
+        let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        done.map_err(|error| Failure::Unreachable(error.to_string()))
+    }
+}
+
+fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        recorded_at: message
+            .timestamp()
+            .to_millis()
+            .and_then(|ms| ms.checked_mul(1000))
+            .and_then(Timestamp::from_micros),
+        key: message.key(),
+        value: message.payload(),
+    }
+}
+
+/// What heals by itself is passed over; the rest ends the member.
+fn failure(topic: &str, error: &KafkaError) -> Result<(), Failure> {
+    if let KafkaError::MessageConsumptionFatal(code) = error {
+        return Err(Failure::Fatal(match code {
+            RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::Fenced => {
+                "another process runs under the same instance name: give each its own --instance".into()
+            }
+            _ => format!("the consumer cannot go on: {}", reason(*code)),
+        }));
+    }
+    match error.rdkafka_error_code() {
+        None | Some(RDKafkaErrorCode::PartitionEOF) => Ok(()),
+        Some(RDKafkaErrorCode::PollExceeded) => {
+            warn!("the worker did not poll in time; its partitions are taken as lost");
+            Ok(())
+        }
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            Err(Failure::Fatal(format!("topic `{topic}` is missing: run `ward topics create`")))
+        }
+        Some(
+            code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
+        ) => Err(Failure::Fatal(format!(
+            "the broker refuses to let us read `{topic}`: {}; allow Read on the topic and on the group (kafka-acls.sh --add)",
+            reason(code)
+        ))),
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+            Err(Failure::Fatal(format!(
+                "the next record of `{topic}` was deleted by retention before it was read: start again, and with --accept-gap to go on without it"
+            )))
+        }
+        Some(RDKafkaErrorCode::Authentication) => Err(Failure::Fatal(
+            "the broker does not accept our credentials: check [kafka.sasl] and [kafka.tls]".into(),
+        )),
+        Some(code) if is_distance(error) => {
+            debug!(reason = %reason(code), "waiting for the broker");
+            Ok(())
+        }
+        Some(code) => {
+            warn!(reason = %reason(code), "consumer error");
+            Ok(())
+        }
+    }
+}
+
+/// What the group decided, in order, until the worker looks.
+#[derive(Debug)]
+enum Event {
+    Assigned(Vec<i32>),
+    Revoked(Vec<i32>),
+    Lost(Vec<i32>),
+}
+
+/// The consumer's context. It runs inside `poll`, so it notes and never waits.
+#[derive(Debug, Default)]
+pub(super) struct Rebalances {
+    events: Events,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    queue: VecDeque<Event>,
+    leaving: bool,
+}
+
+impl Rebalances {
+    fn note<T>(&self, change: impl FnOnce(&mut Notes) -> T) -> T {
+        change(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn next(&self) -> Option<Event> {
+        self.note(|notes| notes.queue.pop_front())
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.note(|notes| notes.queue.is_empty())
+    }
+}
+
+impl ClientContext for Rebalances {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        Events::note_log(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Events::note_error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.events.next_token()
+    }
+}
+
+impl ConsumerContext for Rebalances {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+        let leaving = self.note(|notes| notes.leaving);
+        // Before anything is answered: an answer clears it.
+        let lost = consumer.assignment_lost();
+        let done = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            // Any offset will do: nothing is fetched before `start` seeks. Left unset, librdkafka
+            // would look for a committed one and report its absence as an error.
+            list.set_all_offsets(Offset::Offset(0)).and_then(|()| {
+                consumer.assign(list)?;
+                consumer.pause(list)
+            })
+        } else if lost || leaving {
+            consumer.unassign()
+        } else {
+            Ok(()) // Answered by `release`, when what is open has been committed or dropped.
+        };
+        if let Err(error) = done {
+            warn!(%error, "rebalance not carried out");
+        }
+        if leaving {
+            return;
+        }
+        let event = match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Event::Assigned(partitions),
+            _ if lost => Event::Lost(partitions),
+            _ => Event::Revoked(partitions),
+        };
+        self.note(|notes| notes.queue.push_back(event));
+    }
+}
+
+/// A seek is answered by the client itself, not by the broker.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+const SEEK_PAUSE: Duration = Duration::from_millis(2);

@@ -1,0 +1,481 @@
+//! A transactional producer: records and offsets become true together, or not at all.
+//!
+//! *Delivery*: exactly once. *Ordering*: as handed over, a partition. *Failure*: after any time-out
+//! in begin, send-offsets, commit or abort the producer is dropped and a new one with the same
+//! transactional id is made: `init_transactions` ends whatever the old one left, and from then on
+//! the committed offsets say what became of it. librdkafka has no KIP-890, so a delayed end of a
+//! transaction could hit the next one of the same producer; a new one has a new epoch.
+#![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Message as _, OwnedHeaders};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer,
+};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{info, warn};
+
+use super::admin::{is_distance, reason};
+use super::events::Events;
+use super::settings::Connection;
+
+/// One record on its way. `slot` comes back with its delivery.
+pub(super) struct Outgoing<'a> {
+    pub(super) topic: &'a str,
+    pub(super) partition: i32,
+    pub(super) key: &'a [u8],
+    /// None is a tombstone.
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) headers: Option<OwnedHeaders>,
+    pub(super) slot: Slot,
+}
+
+/// What a delivery is noted under: the last offset of each slot is kept.
+pub(super) type Slot = u16;
+
+/// How a transaction ended badly.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Aborted(String),
+    Unknown(String),
+    Fenced(String),
+    /// The number of the record, in the order in which they were handed over.
+    TooLarge(usize),
+    Unreachable(String),
+    Fatal(String),
+}
+
+pub(super) struct Writer {
+    connection: Connection,
+    transactional_id: String,
+    producer: Option<ThreadedProducer<Deliveries>>,
+    deliveries: Arc<Tally>,
+    transaction: u16,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("transactional_id", &self.transactional_id).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, transactional_id: String) -> Self {
+        Self {
+            connection,
+            transactional_id,
+            producer: None,
+            deliveries: Arc::new(Tally::default()),
+            transaction: 0,
+        }
+    }
+
+    /// Makes the producer and ends what an earlier one with the same id left open. Whoever asks for
+    /// committed offsets calls this first: before it they may still change.
+    pub(super) fn ready(&mut self) -> Result<(), Trouble> {
+        if self.producer.is_some() {
+            return Ok(());
+        }
+        let config = self.connection.producer(&self.transactional_id);
+        let context =
+            Deliveries { events: Events::new(self.connection.token()), tally: Arc::clone(&self.deliveries) };
+        let producer = ThreadedProducer::from_config_and_context(&config, context)
+            .map_err(|error| Trouble::Fatal(format!("the Kafka producer could not be made: {error}")))?;
+        producer.init_transactions(INIT_TIMEOUT).map_err(|error| match native(&error) {
+            Some(native) if refuses(native.code()) => Trouble::Fatal(format!(
+                "the broker refuses transactional id `{}`: {}; allow Write and Describe on it (kafka-acls.sh --transactional-id)",
+                self.transactional_id,
+                reason(native.code())
+            )),
+            Some(native) => Trouble::Unreachable(format!("transactions could not be initialised: {native}")),
+            None => Trouble::Unreachable(error.to_string()),
+        })?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// One transaction. Returns the last offset delivered of each slot below `slots`.
+    pub(super) fn transact<'a>(
+        &mut self,
+        records: impl Iterator<Item = Outgoing<'a>>,
+        slots: usize,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<Vec<Option<i64>>, Trouble> {
+        self.ready()?;
+        self.transaction = self.transaction.wrapping_add(1);
+        self.deliveries.open(self.transaction, slots);
+        let outcome = match &self.producer {
+            Some(producer) => attempt(producer, &self.deliveries, self.transaction, records, offsets, group),
+            None => Err(Trouble::Unreachable("no producer".into())),
+        };
+        match outcome {
+            Ok(()) => Ok(self.deliveries.take()),
+            Err(trouble) => {
+                if matches!(trouble, Trouble::Unknown(_) | Trouble::Fenced(_)) {
+                    self.renew();
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    /// A new epoch. When it cannot be had now, the next call of [`Self::ready`] tries again.
+    fn renew(&mut self) {
+        self.producer = None;
+        match self.ready() {
+            Ok(()) => info!(id = %self.transactional_id, "producer renewed"),
+            Err(trouble) => warn!(id = %self.transactional_id, ?trouble, "producer not renewed yet"),
+        }
+    }
+}
+
+fn attempt<'a>(
+    producer: &ThreadedProducer<Deliveries>,
+    deliveries: &Tally,
+    transaction: u16,
+    records: impl Iterator<Item = Outgoing<'a>>,
+    offsets: &TopicPartitionList,
+    group: &ConsumerGroupMetadata,
+) -> Result<(), Trouble> {
+    producer.begin_transaction().map_err(|error| verdict(producer, "begin", &error, false))?;
+    if let Err(trouble) =
+        hand_over(producer, transaction, records).and_then(|sent| drain(producer, deliveries, sent))
+    {
+        return Err(abort(producer, trouble));
+    }
+    producer
+        .send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT)
+        .map_err(|error| verdict(producer, "send offsets", &error, true))?;
+    producer.commit_transaction(COMMIT_TIMEOUT).map_err(|error| verdict(producer, "commit", &error, true))
+}
+
+/// Enqueues every record and returns how many there were.
+fn hand_over<'a>(
+    producer: &ThreadedProducer<Deliveries>,
+    transaction: u16,
+    records: impl Iterator<Item = Outgoing<'a>>,
+) -> Result<usize, Trouble> {
+    let mut sent = 0_usize;
+    for record in records {
+        let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(
+            record.topic,
+            opaque(transaction, record.slot, sent),
+        )
+        .partition(record.partition)
+        .key(record.key);
+        if let Some(value) = record.value {
+            next = next.payload(value);
+        }
+        if let Some(headers) = record.headers {
+            next = next.headers(headers);
+        }
+        let deadline = Instant::now() + DELIVERY_TIMEOUT;
+        while let Err((error, back)) = producer.send(next) {
+            match error.rdkafka_error_code() {
+                // The client's own queue is full: back-pressure, which its polling thread relieves.
+                Some(RDKafkaErrorCode::QueueFull) if Instant::now() < deadline => {
+                    next = back;
+                    std::thread::sleep(QUEUE_PAUSE);
+                }
+                Some(RDKafkaErrorCode::MessageSizeTooLarge) => return Err(Trouble::TooLarge(sent)),
+                _ => return Err(refusal(record.topic, error.rdkafka_error_code(), &error)),
+            }
+        }
+        sent += 1;
+    }
+    Ok(sent)
+}
+
+/// Waits for every delivery. `commit_transaction` of the crate flushes in slices of 100 ms when
+/// something is in flight, so nothing may be when it is called.
+fn drain(producer: &ThreadedProducer<Deliveries>, deliveries: &Tally, sent: usize) -> Result<(), Trouble> {
+    let deadline = Instant::now() + DELIVERY_TIMEOUT;
+    if let Some((code, number)) = deliveries.wait(sent, deadline) {
+        return Err(match code {
+            RDKafkaErrorCode::MessageSizeTooLarge => Trouble::TooLarge(number),
+            _ => refusal("delivery", Some(code), &code),
+        });
+    }
+    // Delivered, but the report itself may not be gone from the client's queue yet.
+    while producer.in_flight_count() > 0 {
+        if Instant::now() >= deadline {
+            return Err(Trouble::Aborted("deliveries did not come within their time".into()));
+        }
+        producer.poll(Duration::ZERO);
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+fn refusal(what: &str, code: Option<RDKafkaErrorCode>, error: &dyn std::fmt::Display) -> Trouble {
+    match code {
+        Some(code) if refuses(code) => Trouble::Fatal(format!(
+            "the broker refuses to take records ({}): allow Write on the risk topics (kafka-acls.sh --add --operation Write)",
+            reason(code)
+        )),
+        Some(
+            RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Trouble::Fatal(format!(
+            "{what}: an output topic or partition is missing; run `ward topics check`"
+        )),
+        _ => Trouble::Aborted(format!("{what}: {error}")),
+    }
+}
+
+const fn refuses(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+    )
+}
+
+fn abort(producer: &ThreadedProducer<Deliveries>, why: Trouble) -> Trouble {
+    match producer.abort_transaction(ABORT_TIMEOUT) {
+        Ok(()) => why,
+        Err(error) if matches!(why, Trouble::Fatal(_)) => {
+            warn!(%error, "transaction not aborted");
+            why
+        }
+        Err(error) => match native(&error) {
+            Some(error) if error.is_fatal() && fenced(error.code()) => Trouble::Fenced(error.to_string()),
+            _ => Trouble::Unknown(format!("abort: {error}")),
+        },
+    }
+}
+
+/// Fatal first, then abortable, then retriable; the rest is fatal. A call that timed out is retriable
+/// in librdkafka's words; in ours its outcome is unknown.
+fn verdict(producer: &ThreadedProducer<Deliveries>, stage: &str, error: &KafkaError, open: bool) -> Trouble {
+    let Some(native) = native(error) else {
+        // The crate's flush before a commit.
+        return if open {
+            abort(producer, Trouble::Aborted(format!("{stage}: {error}")))
+        } else {
+            Trouble::Unknown(error.to_string())
+        };
+    };
+    let why = format!("{stage}: {native}");
+    if native.is_fatal() {
+        return if fenced(native.code()) { Trouble::Fenced(why) } else { Trouble::Unknown(why) };
+    }
+    if native.txn_requires_abort() {
+        let moved = matches!(
+            native.code(),
+            RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::FencedInstanceId
+                | RDKafkaErrorCode::RebalanceInProgress
+        );
+        let trouble = if refuses(native.code()) {
+            Trouble::Fatal(format!(
+                "{why}; allow Read on the group and Write on the risk topics (kafka-acls.sh)"
+            ))
+        } else if moved {
+            Trouble::Fenced(why)
+        } else {
+            Trouble::Aborted(why)
+        };
+        return abort(producer, trouble);
+    }
+    if native.is_retriable() || is_distance(error) {
+        return Trouble::Unknown(why);
+    }
+    Trouble::Unknown(format!("{why} ({})", native.name()))
+}
+
+fn native(error: &KafkaError) -> Option<&RDKafkaError> {
+    match error {
+        KafkaError::Transaction(native) => Some(native),
+        _ => None,
+    }
+}
+
+const fn fenced(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::FencedInstanceId
+    )
+}
+
+/// The producer's context: its reports of deliveries, counted where the writer waits for them.
+struct Deliveries {
+    events: Events,
+    tally: Arc<Tally>,
+}
+
+impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        Events::note_log(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Events::note_error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.events.next_token()
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        self.tally.note(
+            opaque,
+            match result {
+                Ok(message) => Ok(message.offset()),
+                Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
+            },
+        );
+    }
+}
+
+/// Deliveries of the transaction at hand.
+#[derive(Default)]
+struct Tally {
+    state: Mutex<Counted>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Counted {
+    transaction: u16,
+    delivered: usize,
+    /// How many the writer waits for; it is woken once, not by each.
+    awaited: Option<usize>,
+    failed: Option<(RDKafkaErrorCode, usize)>,
+    offsets: Vec<Option<i64>>,
+}
+
+impl Tally {
+    fn state(&self) -> MutexGuard<'_, Counted> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, transaction: u16, slots: usize) {
+        let mut state = self.state();
+        *state = Counted { transaction, offsets: std::mem::take(&mut state.offsets), ..Counted::default() };
+        state.offsets.clear();
+        state.offsets.resize(slots, None);
+    }
+
+    fn note(&self, opaque: usize, result: Result<i64, RDKafkaErrorCode>) {
+        let (transaction, slot, number) = parts(opaque);
+        let mut state = self.state();
+        if state.transaction != transaction {
+            return; // Purged remains of one that was aborted.
+        }
+        match result {
+            Ok(offset) => {
+                if let Some(last) = state.offsets.get_mut(usize::from(slot)) {
+                    *last = Some(last.map_or(offset, |last| last.max(offset)));
+                }
+            }
+            Err(code) => {
+                state.failed.get_or_insert((code, number));
+            }
+        }
+        state.delivered += 1;
+        if state.failed.is_some() || state.awaited.is_some_and(|awaited| state.delivered >= awaited) {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// The first failure, if there was one, as soon as there is one or all `sent` are delivered.
+    fn wait(&self, sent: usize, deadline: Instant) -> Option<(RDKafkaErrorCode, usize)> {
+        let mut state = self.state();
+        state.awaited = Some(sent);
+        loop {
+            if state.failed.is_some() {
+                return state.failed;
+            }
+            if state.delivered >= sent {
+                return None;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some((RDKafkaErrorCode::MessageTimedOut, state.delivered));
+            }
+            state = self
+                .arrived
+                .wait_timeout(state, left)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
+        }
+    }
+
+    fn take(&self) -> Vec<Option<i64>> {
+        self.state().offsets.clone()
+    }
+}
+
+/// Transaction, slot and number of a record in one word, so that a delivery allocates nothing.
+const fn opaque(transaction: u16, slot: Slot, number: usize) -> usize {
+    (transaction as usize) << 48 | (slot as usize) << 32 | (number & 0xffff_ffff)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each part is masked to its width")]
+const fn parts(opaque: usize) -> (u16, Slot, usize) {
+    ((opaque >> 48) as u16, (opaque >> 32) as u16, opaque & 0xffff_ffff)
+}
+
+/// Below the consumer's `max.poll.interval.ms`, all together: a worker that waits here is still a member.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// `message.timeout.ms` (5 s) and a margin: librdkafka gives up first and says why.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(7);
+const OFFSETS_TIMEOUT: Duration = Duration::from_secs(5);
+/// The transaction's own time-out: after it the coordinator has aborted.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+const QUEUE_PAUSE: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(
+        notes: &[(u16, Slot, usize, Result<i64, RDKafkaErrorCode>)],
+        sent: usize,
+        failed: Option<usize>,
+        offsets: &[Option<i64>],
+    ) {
+        let tally = Tally::default();
+        tally.open(7, offsets.len());
+        for (transaction, slot, number, result) in notes {
+            tally.note(opaque(*transaction, *slot, *number), *result);
+        }
+        assert_eq!(tally.wait(sent, Instant::now()).map(|(_, number)| number), failed);
+        assert_eq!(tally.take(), offsets);
+    }
+
+    #[test]
+    fn counts_deliveries_of_this_transaction_only() {
+        check(&[(7, 0, 0, Ok(4)), (7, 1, 1, Ok(9)), (7, 0, 2, Ok(5))], 3, None, &[Some(5), Some(9)]);
+        check(&[(7, 0, 0, Ok(4)), (6, 1, 1, Ok(9))], 2, Some(1), &[Some(4), None]);
+        check(
+            &[(7, 0, 0, Ok(4)), (7, 1, 1, Err(RDKafkaErrorCode::MessageTimedOut))],
+            2,
+            Some(1),
+            &[Some(4), None],
+        );
+        check(&[], 0, None, &[]);
+    }
+}

@@ -1,0 +1,36 @@
+//! Where log lines go: stderr, for people as text, for machines as JSON.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Begins to log. `filter` is a list like `info,librdkafka=debug`; one that cannot be read counts as
+/// the default. A second call does nothing.
+pub fn start(format: Format, filter: Option<&str>, colours: bool) {
+    let filter =
+        filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new(FILTER));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        Format::Text => lines
+            .with_ansi(colours && std::io::stderr().is_terminal())
+            .with_target(false)
+            .compact()
+            .try_init(),
+        Format::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        }
+    };
+    // Only a second call fails, and it changes nothing.
+    drop(started);
+}
+
+const FILTER: &str = "info";
