@@ -13,6 +13,7 @@ pub mod telemetry;
 
 pub mod adapters;
 pub mod config;
+pub mod runtime;
 
 mod app;
 pub mod cli;

@@ -42,7 +42,7 @@ pub(super) fn state(value: &[u8], part: Part) -> Result<&[u8], String> {
 }
 
 /// Appends a record that was not taken, and why. `until` is the first offset after a gap.
-pub(super) fn rejected(
+pub fn rejected(
     rejected: &Rejected,
     topic: &str,
     record: &Record<'_>,

@@ -263,6 +263,10 @@ pub trait Ledger: fmt::Debug {
     /// See [`Failure`]: each kind asks for something else.
     fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure>;
 
+    /// Called by the owner of the source right before it hands a publish to another thread: what must
+    /// belong to the assignment that the units were made under is taken now.
+    fn prepare(&mut self) {}
+
     /// What is known of a partition that was just assigned.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, DefaultConsumerContext};
+use rdkafka::consumer::{
+    BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, DefaultConsumerContext,
+};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -36,6 +38,9 @@ pub struct KafkaLedger {
     read_mark: ReadMark,
     /// Clients of recovery: made when a partition comes, given back with the first transaction.
     readers: Option<Readers>,
+    /// The group's generation under which the units at hand were made. A later one would let a member
+    /// that lost its partitions, and came back, commit what it decided before.
+    generation: Option<ConsumerGroupMetadata>,
     /// No transaction before every lane's output is known to hang on nothing.
     unproven: Vec<i32>,
 }
@@ -69,6 +74,7 @@ impl KafkaLedger {
             writer,
             read_mark,
             readers: None,
+            generation: None,
             unproven: Vec::new(),
         }
     }
@@ -167,6 +173,10 @@ impl KafkaLedger {
 }
 
 impl Ledger for KafkaLedger {
+    fn prepare(&mut self) {
+        self.generation = self.member.group_metadata();
+    }
+
     fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
         while let Some(partition) = self.unproven.last().copied() {
             self.prove(partition)?;
@@ -182,8 +192,8 @@ impl Ledger for KafkaLedger {
                 .set_offset(Offset::Offset(unit.to.offset))
                 .map_err(|error| Failure::Fatal(error.to_string()))?;
         }
-        let group =
-            self.member.group_metadata().ok_or_else(|| Failure::Fatal("the consumer has no group".into()))?;
+        let generation = self.generation.take().or_else(|| self.member.group_metadata());
+        let group = generation.ok_or_else(|| Failure::Fatal("the consumer has no group".into()))?;
 
         let names = &self.names;
         let records = units.iter().zip(0_u16..).flat_map(|(unit, number)| {

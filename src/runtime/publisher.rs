@@ -1,0 +1,103 @@
+//! The thread that publishes, so that lanes go on deciding while a transaction commits.
+
+#![expect(clippy::disallowed_methods, reason = "measures how long a transaction takes")]
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::ports::failure::Failure;
+use crate::ports::ledger::{Ledger, Positions, Unit};
+use crate::telemetry::Happened;
+
+/// A ledger on a thread of its own. The worker uses the ledger itself only while nothing is being
+/// published.
+pub(super) struct Publisher {
+    ledger: Arc<Mutex<Box<dyn Ledger + Send>>>,
+    to: Option<SyncSender<Vec<Arc<Unit>>>>,
+    from: Receiver<Outcome>,
+    thread: Option<JoinHandle<()>>,
+}
+
+pub(super) type Outcome = Result<Vec<Positions>, Failure>;
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    pub(super) fn start(ledger: Box<dyn Ledger + Send>) -> std::io::Result<Self> {
+        let ledger = Arc::new(Mutex::new(ledger));
+        // One transaction at a time: the lanes hold the next.
+        let (to, units) = sync_channel::<Vec<Arc<Unit>>>(1);
+        let (outcomes, from) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("publisher".into()).spawn({
+            let ledger = Arc::clone(&ledger);
+            move || {
+                for units in units {
+                    let outcome = publish(&mut **lock(&ledger), &units);
+                    // Before the lane is told: it takes the buffers back.
+                    drop(units);
+                    if outcomes.send(outcome).is_err() {
+                        return;
+                    }
+                }
+            }
+        })?;
+        Ok(Self { ledger, to: Some(to), from, thread: Some(thread) })
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Box<dyn Ledger + Send>> {
+        lock(&self.ledger)
+    }
+
+    pub(super) fn publish(&self, units: Vec<Arc<Unit>>) {
+        self.ledger().prepare();
+        if let Some(to) = &self.to {
+            // Only a thread that has ended refuses, and then `outcome` says so.
+            drop(to.send(units));
+        }
+    }
+
+    /// The outcome of the transaction under way, waiting at most `wait`.
+    pub(super) fn outcome(&self, wait: Duration) -> Option<Outcome> {
+        match self.from.recv_timeout(wait) {
+            Ok(outcome) => Some(outcome),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                Some(Err(Failure::Fatal("the publishing thread has ended".into())))
+            }
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.to = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>]) -> Outcome {
+    let began = Instant::now();
+    let outcome = ledger.publish(units);
+    if outcome.is_ok() {
+        Happened::Published {
+            units: units.len(),
+            records: units.iter().map(|unit| unit.len()).sum(),
+            bytes: units.iter().map(|unit| unit.size()).sum(),
+            took: began.elapsed(),
+        }
+        .emit();
+    }
+    outcome
+}
+
+fn lock(ledger: &Mutex<Box<dyn Ledger + Send>>) -> MutexGuard<'_, Box<dyn Ledger + Send>> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
