@@ -9,6 +9,8 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod avro;
+mod bytes;
 mod fold;
 mod golden;
 mod laws;

@@ -1,0 +1,514 @@
+//! Avro against the other implementation: what we write, apache-avro reads with the published
+//! schema and finds the JSON's names and values; what apache-avro writes, we read as that JSON.
+
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value as Avro;
+use apache_avro::{Codec, Schema};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use wardstream::engine::decode::{Decoded, Decoder, Format, Limits, Records, decode};
+use wardstream::engine::emit;
+use wardstream::model::decision::{
+    Alert, Basis, BehaviorVerdict, Decision, Reason, Revocation, RuleHit, Shadow, UserRisk,
+};
+use wardstream::model::evidence::Evidence;
+use wardstream::model::id::{Digest, Id128, Position};
+use wardstream::model::observation::Facts;
+use wardstream::model::place::{Coordinates, Country};
+use wardstream::model::signal::{Centibans, Severity, Signal};
+use wardstream::model::time::Timestamp;
+use wardstream::model::{
+    Action, AlertKind, Browser, DeviceKind, EventType, Factors, History, Learned, Level, Mode, NetworkClass,
+    Os, PlaceSource, RevocationScope, RevokedBy,
+};
+
+pub const EVENT: &str = include_str!("../../schemas/event.avsc");
+const DECISION: &str = include_str!("../../schemas/decision.avsc");
+const ALERT: &str = include_str!("../../schemas/alert.avsc");
+const REVOCATION: &str = include_str!("../../schemas/revocation.avsc");
+
+// ---- what we write ----
+
+/// Reads a record of ours with the published schema, to the last byte.
+fn theirs(schema: &str, record: &[u8]) -> Value {
+    let schema = Schema::parse_str(schema).unwrap();
+    let mut datum = &record[10..];
+    let reader = GenericDatumReader::builder(&schema).build().unwrap();
+    let value = reader.read_value(&mut datum).unwrap();
+    assert!(datum.is_empty(), "{} bytes follow the datum", datum.len());
+    let mut value = Value::try_from(value).unwrap();
+    times(&mut value, &|micros| json!(Timestamp::from_micros(micros.as_i64().unwrap()).unwrap().to_string()));
+    value
+}
+
+const TIMES: [&str; 6] = ["occurred_at", "opened_at", "issued_at", "not_before", "since", "recorded_at"];
+
+fn times(value: &mut Value, change: &dyn Fn(&Value) -> Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if TIMES.contains(&name.as_str()) && !value.is_null() {
+                    *value = change(value);
+                } else {
+                    times(value, change);
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| times(value, change)),
+        _ => {}
+    }
+}
+
+fn pick<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> + Clone {
+    prop::sample::select(all)
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (-62_135_596_800_000_000..253_402_207_199_000_000_i64)
+        .prop_map(|micros| Timestamp::from_micros(micros).unwrap())
+}
+
+fn text() -> impl Strategy<Value = std::borrow::Cow<'static, str>> {
+    "\\PC{0,20}|[\"\\\\\n\u{1}é€😀]{1,5}".prop_map(Into::into)
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let browser = prop::option::of(pick(Browser::ALL));
+    let os = prop::option::of(pick(Os::ALL));
+    let asn = prop::option::of(any::<u32>());
+    let country = prop::option::of("[A-Z]{2}".prop_map(|code| Country::parse(&code).unwrap()));
+    prop_oneof![
+        (any::<(u16, u32, u32, bool, u16)>(), country).prop_map(
+            |((places, nearest_km, spread_km, country_seen, radius_km), country)| Evidence::Location {
+                places,
+                nearest_km,
+                spread_km,
+                country,
+                country_seen,
+                radius_km
+            }
+        ),
+        any::<(u32, u64, u32, u32)>().prop_map(|(distance_km, elapsed_s, least_kmh, radii_km)| {
+            Evidence::Travel { distance_km, elapsed_s, least_kmh, radii_km }
+        }),
+        (any::<(u16, bool, bool)>(), asn.clone()).prop_map(|((networks, asn_seen, country_seen), asn)| {
+            Evidence::Network { networks, asn, asn_seen, country_seen }
+        }),
+        (pick(NetworkClass::ALL), asn).prop_map(|(class, asn)| Evidence::Anonymous { class, asn }),
+        (any::<(u16, bool, bool, bool)>(), browser.clone(), os.clone()).prop_map(
+            |((devices, browser_seen, os_seen, network_seen), browser, os)| Evidence::Device {
+                devices,
+                browser,
+                os,
+                browser_seen,
+                os_seen,
+                network_seen
+            }
+        ),
+        (any::<(bool, u64)>(), browser, os).prop_map(|((device, age_s), browser, os)| Evidence::Session {
+            device,
+            browser: browser.map(|is| (Browser::Samsung, is)),
+            os: os.map(|is| (Os::ChromeOs, is)),
+            age_s
+        }),
+        any::<(u16, u16, bool, u32, u16)>().prop_map(
+            |(share_permille, minute_of_day, weekend, logins, usual_minute)| Evidence::Hour {
+                share_permille,
+                minute_of_day,
+                weekend,
+                logins,
+                usual_minute
+            }
+        ),
+        any::<(u32, u32, u32, u16)>().prop_map(|(batches, learned, deviation_centi, features)| {
+            Evidence::Behavior { batches, learned, deviation_centi, features }
+        }),
+        any::<(u32, u32, u32)>().prop_map(|(failures_centi, threshold_centi, half_life_s)| {
+            Evidence::FailedBurst { failures_centi, threshold_centi, half_life_s }
+        }),
+        any::<(u16, u32, u16)>().prop_map(|(refused, within_s, threshold)| Evidence::Fatigue {
+            refused,
+            within_s,
+            threshold
+        }),
+        any::<(u64, bool, bool)>().prop_map(|(since_s, by_device, by_session)| Evidence::Reported {
+            since_s,
+            by_device,
+            by_session
+        }),
+    ]
+}
+
+fn reason() -> impl Strategy<Value = Reason<'static>> {
+    (pick(Signal::ALL), evidence(), any::<(u8, bool)>(), 0..=1000_u32, -1000..=1000_i32).prop_map(
+        |(signal, evidence, (points, report_only), severity, centibans)| Reason {
+            signal,
+            group: "where",
+            points,
+            severity: Severity::new(severity),
+            centibans: Centibans::new(centibans),
+            evidence,
+            report_only,
+        },
+    )
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    (
+        prop::option::of((-90.0..90.0, -180.0..180.0, any::<u16>())),
+        prop::option::of(pick(PlaceSource::ALL)),
+        prop::option::of(any::<u32>()),
+        prop::option::of(pick(NetworkClass::ALL)),
+        prop::option::of(any::<i16>()),
+        (
+            prop::option::of(pick(Browser::ALL)),
+            prop::option::of(pick(Os::ALL)),
+            prop::option::of(pick(DeviceKind::ALL)),
+        ),
+    )
+        .prop_map(|(at, place_source, asn, network_class, utc_offset_minutes, (browser, os, device))| {
+            Facts {
+                country: Country::parse("NZ").filter(|_| at.is_some()),
+                coordinates: at
+                    .and_then(|(latitude, longitude, radius)| Coordinates::new(latitude, longitude, radius)),
+                place_source,
+                asn,
+                network_class,
+                utc_offset_minutes,
+                browser,
+                os,
+                device,
+            }
+        })
+}
+
+prop_compose! {
+    fn decision()(
+        ids in (any::<[u8; 16]>(), text(), text(), prop::option::of(text()), prop::option::of(text())),
+        occurred_at in time(),
+        words in (pick(EventType::ALL), pick(Level::ALL), pick(Action::ALL), prop::option::of(pick(Action::ALL)),
+            pick(Mode::ALL), pick(History::ALL), pick(Learned::ALL)),
+        numbers in (0..=100_u8, 0..=1000_u16, any::<u16>(), any::<u16>()),
+        lists in (prop::collection::vec(pick(Signal::ALL), 0..4), prop::collection::vec(reason(), 0..4), 0..3_usize),
+        facts in facts(),
+        behavior in prop::option::of((any::<u8>(), any::<bool>(), pick(Action::ALL))),
+        place in (prop::option::of(text()), any::<i32>(), any::<i64>()),
+        digests in any::<([u8; 32], [u8; 32], Option<[u8; 32]>)>(),
+    ) -> Decision<'static> {
+        let (id, event_id, user_id, session_id, evaluation_id) = ids;
+        let (kind, risk_level, action, would, mode, history, learned) = words;
+        let (risk_score, confidence_permille, required, missing) = numbers;
+        let (unknown, reasons, count) = lists;
+        let (topic, partition, offset) = place;
+        let (policy, tables, model) = digests;
+        Decision {
+            decision_id: Id128(id), event_id, tenant: "acme".into(), user_id, session_id, occurred_at, kind,
+            risk_score, risk_level, required: Factors::from_bits(required), missing: Factors::from_bits(missing),
+            action, would, mode, confidence_permille, history, learned, unknown, reasons,
+            rules: vec![RuleHit { id: "rule", action, report_only: true }; count],
+            exceptions: vec!["office-vpn"; count],
+            shadow: vec![Shadow { by: "evidence".into(), risk_score, risk_level, action }; count],
+            user_risk: UserRisk { level: risk_level, previous: Level::Low },
+            behavior: behavior.map(|(risk_score, anomaly_detected, recommended_action)| BehaviorVerdict {
+                risk_score, anomaly_detected, recommended_action,
+            }),
+            evaluation_id, facts,
+            basis: Basis { policy: Digest(policy), engine: "1.0.0", tables: Digest(tables), model: model.map(Digest) },
+            position: Position { topic, partition, offset },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn apache_avro_reads_our_decisions(decision in decision(), before in any::<[u8; 32]>()) {
+        let (mut avro, mut json) = (Vec::new(), Vec::new());
+        let chain = emit::decision_avro(&decision, Digest(before), &mut avro);
+        prop_assert_eq!(emit::decision_json(&decision, Digest(before), &mut json), chain);
+        let json: Value = serde_json::from_slice(&json).unwrap();
+        let mark = emit::read_mark(&avro).unwrap();
+        prop_assert_eq!((mark.offset, mark.chain), (decision.position.offset, chain));
+        prop_assert_eq!(&json["chain"], &json!(chain.to_string()));
+        prop_assert_eq!(emit::to_value(&avro), Some(json.clone()));
+        prop_assert_eq!(theirs(DECISION, &avro), json);
+    }
+
+    #[test]
+    fn apache_avro_reads_our_alerts_and_revocations(
+        decision in decision(), kind in pick(AlertKind::ALL), scope in pick(RevocationScope::ALL),
+        by in pick(RevokedBy::ALL), update in any::<u32>(), at in (time(), time()),
+    ) {
+        let alert = Alert {
+            alert_id: decision.decision_id, kind, update, tenant: decision.tenant.clone(),
+            user_id: decision.user_id.clone(), session_id: decision.session_id.clone(), opened_at: at.0,
+            occurred_at: at.1, decision_id: decision.decision_id, event_id: decision.event_id.clone(),
+            risk_score: decision.risk_score, risk_level: decision.risk_level, action: decision.action,
+            user_risk: decision.user_risk, cause: decision.would.map(|_| "used_after_revocation"),
+            reasons: decision.reasons.clone(),
+        };
+        let (mut avro, mut json) = (Vec::new(), Vec::new());
+        emit::alert_avro(&alert, &mut avro);
+        emit::alert_json(&alert, &mut json);
+        prop_assert_eq!(theirs(ALERT, &avro), serde_json::from_slice::<Value>(&json).unwrap());
+
+        let revocation = Revocation {
+            revocation_id: decision.decision_id, scope, tenant: decision.tenant.clone(),
+            user_id: decision.user_id.clone(), session_id: decision.session_id.clone(),
+            source: decision.evaluation_id.clone(), source_user_id: decision.session_id.clone(),
+            source_session_id: decision.evaluation_id.clone(), not_before: at.0, reason: decision.event_id.clone(),
+            decision_id: decision.decision_id, by, issued_at: at.1,
+        };
+        let (mut avro, mut json) = (Vec::new(), Vec::new());
+        emit::revocation_avro(&revocation, &mut avro);
+        emit::revocation_json(&revocation, &mut json);
+        prop_assert_eq!(theirs(REVOCATION, &avro), serde_json::from_slice::<Value>(&json).unwrap());
+    }
+}
+
+// ---- what we read ----
+
+/// With the digits that a sender has. The JSON reader may be one unit in the last place off beyond 15.
+fn short(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// The fields of an event that a schema's symbol or type limits, each with what it may be.
+pub fn event() -> impl Strategy<Value = Value> {
+    let text = || prop::option::of("[a-zA-Z0-9 é\"\\\\/-]{1,12}".prop_map(Value::from));
+    let words = |all: Vec<&'static str>| prop::option::of(prop::sample::select(all).prop_map(Value::from));
+    let number = |range: std::ops::Range<f64>| prop::option::of(range.prop_map(short).prop_map(Value::from));
+    let factor = || {
+        prop::sample::select(vec![
+            "password",
+            "totp",
+            "push",
+            "sms",
+            "email",
+            "backup_code",
+            "webauthn_platform",
+            "webauthn_roaming",
+            "biometric",
+            "hardware_key",
+            "federated",
+            "other",
+        ])
+    };
+    let address = || {
+        prop_oneof![
+            any::<[u8; 4]>().prop_map(|ip| std::net::IpAddr::from(ip).to_string()),
+            any::<[u8; 16]>().prop_map(|ip| std::net::IpAddr::from(ip).to_string()),
+        ]
+    };
+    let boolean = || prop::option::of(any::<bool>().prop_map(Value::from));
+    let at = || time().prop_map(|time| Value::from(time.to_string()));
+    let ms = || (0.0..10_000.0_f64).prop_map(short);
+    let object = |fields: Vec<(&'static str, BoxedStrategy<Option<Value>>)>| {
+        let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+        values.prop_map(move |values| {
+            let present =
+                names.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
+            Value::Object(present.collect::<Map<_, _>>())
+        })
+    };
+    let place = object(vec![
+        ("country", text().boxed()),
+        ("region", text().boxed()),
+        ("city", text().boxed()),
+        ("latitude", number(-90.0..90.0).boxed()),
+        ("longitude", number(-180.0..180.0).boxed()),
+        ("radius_km", number(0.0..1000.0).boxed()),
+    ]);
+    let network = object(vec![
+        ("asn", prop::option::of(any::<u32>().prop_map(Value::from)).boxed()),
+        ("class", words(NetworkClass::ALL.iter().map(|class| class.name()).collect()).boxed()),
+    ]);
+    let about = object(vec![
+        ("event_id", "[a-z]{1,9}".prop_map(|id| Some(id.into())).boxed()),
+        ("session_id", text().boxed()),
+        ("since", prop::option::of(at()).boxed()),
+    ]);
+    let keys = prop::collection::vec(("k[0-9]", ms(), ms()), 0..5).prop_map(|keys| {
+        keys.into_iter()
+            .map(|(key, down, up)| json!({"key": key, "down_ms": down, "up_ms": up}))
+            .collect::<Value>()
+    });
+    let mice = prop::collection::vec((ms(), ms(), prop::option::of(0..5)), 0..5).prop_map(|mice| {
+        let point = |(t, x, button)| json!({"t_ms": t, "x": x, "y": 1.5, "kind": "scroll", "button": button});
+        mice.into_iter().map(point).collect::<Value>()
+    });
+    let touches = prop::collection::vec((ms(), prop::option::of((0.0..1.0_f64).prop_map(short))), 0..5).prop_map(|touches| {
+        let point = |(t, pressure)| json!({"t_ms": t, "x": 1.0, "y": 2.0, "pressure": pressure, "size": null, "phase": "cancel"});
+        touches.into_iter().map(point).collect::<Value>()
+    });
+    let list = |items: BoxedStrategy<Value>| prop::option::of(items).boxed();
+    object(vec![
+        ("event_id", text().boxed()),
+        ("tenant", prop::option::of("[a-z][a-z0-9._-]{0,9}".prop_map(Value::from)).boxed()),
+        ("user_id", "[a-z]{4,9}[0-9]".prop_map(|user| Some(user.into())).boxed()),
+        ("type", prop::sample::select(EventType::ALL).prop_map(|kind| Some(kind.name().into())).boxed()),
+        ("occurred_at", at().prop_map(Some).boxed()),
+        ("source", text().boxed()),
+        ("source_user_id", text().boxed()),
+        ("source_session_id", text().boxed()),
+        ("subject_kind", words(vec!["person", "service", "agent", "other"]).boxed()),
+        ("groups", list(prop::collection::vec("[a-z]{1,5}", 0..4).prop_map(Value::from).boxed())),
+        ("actor_id", text().boxed()),
+        ("app", text().boxed()),
+        ("resource", text().boxed()),
+        ("privilege", words(vec!["none", "user", "admin", "other"]).boxed()),
+        ("session_id", text().boxed()),
+        ("ip_address", prop::option::of(address().prop_map(Value::from)).boxed()),
+        ("ip_chain", list(prop::collection::vec(address(), 0..4).prop_map(Value::from).boxed())),
+        ("user_agent", text().boxed()),
+        ("device_fingerprint", text().boxed()),
+        ("device_managed", boolean().boxed()),
+        ("tls_fingerprint", text().boxed()),
+        ("rtt_ms", prop::option::of((0..60_000_u32).prop_map(Value::from)).boxed()),
+        ("place_hint", prop::option::of(place).boxed()),
+        ("network_hint", prop::option::of(network).boxed()),
+        ("interactive", boolean().boxed()),
+        ("evaluation_id", text().boxed()),
+        (
+            "outcome",
+            words(vec![
+                "success", "failure", "blocked", "approved", "denied", "failed", "expired", "reported",
+                "other",
+            ])
+            .boxed(),
+        ),
+        (
+            "failure_reason",
+            words(vec!["bad_credentials", "unknown_user", "locked", "factor_failed", "policy", "other"])
+                .boxed(),
+        ),
+        ("factors", list(prop::collection::vec(factor(), 0..4).prop_map(Value::from).boxed())),
+        ("challenge_id", text().boxed()),
+        ("factor", prop::option::of(factor().prop_map(Value::from)).boxed()),
+        (
+            "change",
+            words(vec!["start", "refresh", "context", "end", "create", "update", "reset", "revoke", "other"])
+                .boxed(),
+        ),
+        ("token_id", text().boxed()),
+        ("previous_token_id", text().boxed()),
+        ("context", text().boxed()),
+        ("keyboard_events", list(keys.boxed())),
+        ("mouse_events", list(mice.boxed())),
+        ("touch_events", list(touches.boxed())),
+        (
+            "verdict",
+            prop::sample::select(vec!["safe", "compromised", "dismissed", "other"])
+                .prop_map(|word| Some(word.into()))
+                .boxed(),
+        ),
+        ("about", about.prop_map(Some).boxed()),
+        ("by", words(vec!["user", "analyst", "system", "other"]).boxed()),
+        ("assurance", words(vec!["aal1", "aal2", "aal3", "other"]).boxed()),
+    ])
+}
+
+/// The event as apache-avro holds it, by the published schema.
+fn resolved(event: &Value, schema: &Schema) -> Avro {
+    let mut event = event.clone();
+    times(&mut event, &|time| json!(Timestamp::parse(time.as_str().unwrap()).unwrap().micros()));
+    avro_of(&event).resolve(schema).unwrap()
+}
+
+fn avro_of(value: &Value) -> Avro {
+    match value {
+        Value::Null => Avro::Null,
+        Value::Bool(value) => Avro::Boolean(*value),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| Avro::Double(number.as_f64().unwrap()), Avro::Long)
+        }
+        Value::String(text) => Avro::String(text.clone()),
+        Value::Array(list) => Avro::Array(list.iter().map(avro_of).collect()),
+        Value::Object(fields) => {
+            Avro::Map(fields.iter().map(|(name, value)| (name.clone(), avro_of(value))).collect())
+        }
+    }
+}
+
+/// The event as apache-avro writes it, without a header.
+pub fn datum(event: &Value) -> Vec<u8> {
+    let schema = Schema::parse_str(EVENT).unwrap();
+    apache_avro::writer::datum::GenericDatumWriter::builder(&schema)
+        .build()
+        .unwrap()
+        .write_value_to_vec(resolved(event, &schema))
+        .unwrap()
+}
+
+/// Marker and fingerprint of the published schema, then the datum.
+pub fn single_object(datum: &[u8]) -> Vec<u8> {
+    let schema: serde_avro_fast::Schema = EVENT.parse().unwrap();
+    [&[0xC3, 0x01], schema.rabin_fingerprint().as_slice(), datum].concat()
+}
+
+fn ours(value: &[u8], format: Format) -> Decoded<'_> {
+    decode(value, format, "0", None, &Limits::default()).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn we_read_what_apache_avro_writes(event in event()) {
+        let json = event.to_string();
+        let expected = ours(json.as_bytes(), Format::Json);
+        let datum = datum(&event);
+        prop_assert_eq!(&ours(&datum, Format::AvroBare), &expected);
+        let record = single_object(&datum);
+        prop_assert_eq!(&ours(&record, Format::Avro), &expected);
+        let decoder = Decoder::with_schema(EVENT).unwrap();
+        prop_assert_eq!(decoder.decode(&datum, "0", None, &Limits::default()), Ok(expected));
+    }
+}
+
+#[test]
+fn we_read_container_files() {
+    let events: Vec<_> = (0..500)
+        .map(|n| json!({"event_id": n.to_string(), "user_id": "ada", "type": "login", "occurred_at": "2026-01-05T09:00:00Z"}))
+        .collect();
+    let schema = Schema::parse_str(EVENT).unwrap();
+    for codec in [Codec::Null, Codec::Deflate(Default::default())] {
+        let mut writer = apache_avro::Writer::with_codec(&schema, Vec::new(), codec).unwrap();
+        for event in &events {
+            writer.append_value(resolved(event, &schema)).unwrap();
+        }
+        let file = writer.into_inner().unwrap();
+
+        let mut records = Records::open(file.as_slice()).unwrap();
+        for event in &events {
+            let json = event.to_string();
+            let read = records.next("0", &Limits::default()).unwrap().unwrap();
+            assert_eq!(read, Ok(ours(json.as_bytes(), Format::Json)));
+        }
+        assert!(records.next("0", &Limits::default()).unwrap().is_none());
+
+        let mut cut = Records::open(&file[..file.len() - 20]).unwrap();
+        while let Ok(Some(read)) = cut.next("0", &Limits::default()) {
+            read.unwrap();
+        }
+        assert!(Records::open(&file[1..]).is_err());
+    }
+}
+
+#[test]
+fn a_bad_event_in_a_file_is_one_bad_event() {
+    let schema = Schema::parse_str(EVENT).unwrap();
+    let mut writer = apache_avro::Writer::new(&schema, Vec::new()).unwrap();
+    let points = vec![json!({"key": "k", "down_ms": 0.0, "up_ms": 1.0}); 2001];
+    for (user, keys) in [("ada", json!([])), ("ada", json!(points)), ("", json!([])), ("bob", json!([]))] {
+        let event = json!({"user_id": user, "type": "behavior", "occurred_at": "2026-01-05T09:00:00Z", "keyboard_events": keys});
+        writer.append_value(resolved(&event, &schema)).unwrap();
+    }
+    let file = writer.into_inner().unwrap();
+    let mut records = Records::open(file.as_slice()).unwrap();
+    let limits = Limits::default();
+    let mut found = Vec::new();
+    while let Some(read) = records.next("0", &limits).unwrap() {
+        found.push(
+            read.map_or_else(|error| error.reason.to_string(), |decoded| decoded.event.user.into_owned()),
+        );
+    }
+    assert_eq!(found, ["ada", "too_many_points", "missing_field", "bob"]);
+}
