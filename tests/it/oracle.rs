@@ -1,20 +1,24 @@
 //! The seed, written down again from its text, beside the engine under `seed.toml`.
 //!
 //! Every combination of the seed's four findings, and random ones among findings that the seed does
-//! not know, must give the seed's score, level and factors.
+//! not know, must give the seed's score, level and factors. Random batches of behaviour, learned or
+//! not, must give its analysis.
 
 use proptest::prelude::*;
+use wardstream::engine::biometrics::{Parts, features, learn, verdict};
 use wardstream::engine::decide::{Standpoint, decide};
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::policy::Policy;
 use wardstream::engine::score::score;
 use wardstream::engine::signals::Findings;
+use wardstream::model::event::{Behavior, KeyPress, MousePoint, TouchPoint};
 use wardstream::model::evidence::Evidence;
 use wardstream::model::observation::{Facts, Keys, Observation};
 use wardstream::model::signal::{Centibans, Finding, Severity, Signal, Why};
-use wardstream::model::{Action, Factors, History, Level};
+use wardstream::model::time::Timestamp;
+use wardstream::model::{Action, Factors, History, Level, MouseKind, TouchPhase};
 
-/// `AdaptiveAuthenticationEngine` of the seed, with its private methods' answers as arguments.
+/// The seed's classes, with what its private methods leave open as arguments.
 mod seed {
     pub struct Evaluation {
         pub risk_score: i64,
@@ -46,6 +50,39 @@ mod seed {
             risk_level: determine_level(risk_score),
             required_auth_factors: determine_factors(risk_score),
         }
+    }
+
+    pub struct Behavior {
+        pub risk_score: i64,
+        pub anomaly_detected: bool,
+        pub recommended_action: &'static str,
+    }
+
+    /// `mouse_velocity`: nothing moved when `None`. `historical_data`: of the learned batches.
+    pub fn analyze_user_behavior(
+        mouse_velocity: Option<f64>,
+        historical_data: &[f64],
+        keystroke_variance: f64,
+    ) -> Behavior {
+        let mut risk_score = 0;
+        if mouse_velocity.is_some_and(|velocity| velocity > baseline(historical_data)) {
+            risk_score += 10;
+        }
+        if keystroke_variance > 0.3 {
+            risk_score += 15;
+        }
+        Behavior {
+            risk_score,
+            anomaly_detected: risk_score > 30,
+            recommended_action: if risk_score > 50 { "challenge" } else { "allow" },
+        }
+    }
+
+    fn baseline(historical_data: &[f64]) -> f64 {
+        if historical_data.is_empty() {
+            return f64::INFINITY;
+        }
+        historical_data.iter().sum::<f64>() / historical_data.len() as f64
     }
 
     fn determine_level(score: i64) -> &'static str {
@@ -151,5 +188,100 @@ proptest! {
         others in proptest::collection::vec(finding(), Signal::COUNT - FOUR.len()),
     ) {
         check(four, &others);
+    }
+}
+
+/// A batch in small integers: key downs, and moves as (time, x, y).
+#[derive(Clone, Debug)]
+struct Batch {
+    downs_ms: Vec<u32>,
+    moves: Vec<(u32, u32, u32)>,
+    touches: bool,
+    is_learned: bool,
+}
+
+impl Batch {
+    fn behavior(&self) -> Behavior<'static> {
+        let press = |down: &u32| KeyPress {
+            key: "k".into(),
+            down_ms: f64::from(*down),
+            up_ms: f64::from(*down) + 50.0,
+        };
+        let point = |(t, x, y): &(u32, u32, u32)| MousePoint {
+            t_ms: f64::from(*t),
+            x: f64::from(*x),
+            y: f64::from(*y),
+            kind: MouseKind::Move,
+            button: None,
+        };
+        let touch =
+            |phase, t_ms| TouchPoint { t_ms, x: 5.0, y: t_ms, pressure: Some(0.5), size: None, phase };
+        let touches = [touch(TouchPhase::Start, 0.0), touch(TouchPhase::End, 90.0)];
+        Behavior {
+            context: None,
+            keyboard: self.downs_ms.iter().map(press).collect(),
+            mouse: self.moves.iter().map(point).collect(),
+            touch: if self.touches { touches.to_vec() } else { Vec::new() },
+        }
+    }
+
+    /// Path over time, in px/s. The engine keeps thousandths, so that sums are exact: so does this.
+    fn velocity(&self) -> Option<f64> {
+        let path: f64 = self
+            .moves
+            .windows(2)
+            .map(|pair| f64::from(pair[1].1.abs_diff(pair[0].1)).hypot(pair[1].2.abs_diff(pair[0].2).into()))
+            .sum();
+        let time_s = f64::from(self.moves.last()?.0 - self.moves.first()?.0) / 1000.0;
+        (time_s > 0.0).then(|| (path / time_s * 1000.0).round())
+    }
+
+    /// Population variance of the times from down to down over their squared mean.
+    fn variance(&self) -> f64 {
+        let times: Vec<f64> = self.downs_ms.windows(2).map(|pair| f64::from(pair[1] - pair[0])).collect();
+        let count = times.len() as f64;
+        let mean = times.iter().sum::<f64>() / count;
+        let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / count;
+        if times.is_empty() || mean == 0.0 { 0.0 } else { variance / (mean * mean) }
+    }
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let downs = proptest::collection::vec(0_u32..400, 0..12);
+    let moves = proptest::collection::vec((0_u32..60, 0_u32..2000, 0_u32..2000), 0..12);
+    (downs, moves, any::<bool>(), any::<bool>()).prop_map(|(gaps, moves, touches, is_learned)| {
+        let mut now = 0;
+        let mut later = |gap| {
+            now += gap;
+            now
+        };
+        let downs_ms = gaps.into_iter().map(&mut later).collect();
+        // Moves at one moment have no order of their own, and so no path.
+        let moves = moves.into_iter().map(|(gap, x, y)| (later(1 + gap), x, y)).collect();
+        Batch { downs_ms, moves, touches, is_learned }
+    })
+}
+
+proptest! {
+    #[test]
+    fn behaviour_is_analysed_as_the_seed_does(batches in proptest::collection::vec(batch(), 1..12)) {
+        let (mut keystroke, mut mouse, mut touch) = (None, None, None);
+        let mut historical_data = Vec::new();
+        for (hour, batch) in (0..).zip(&batches) {
+            let at = Timestamp::from_seconds(hour * 3600).unwrap();
+            let mut parts = Parts { keystroke: &mut keystroke, mouse: &mut mouse, touch: &mut touch };
+            let seen = features(&batch.behavior());
+            let said = verdict(&seen, &parts);
+
+            let expected = seed::analyze_user_behavior(batch.velocity(), &historical_data, batch.variance());
+            prop_assert_eq!(i64::from(said.risk_score), expected.risk_score);
+            prop_assert_eq!(said.anomaly_detected, expected.anomaly_detected);
+            prop_assert_eq!(said.recommended_action.name(), expected.recommended_action);
+
+            if batch.is_learned {
+                learn(&seen, at, &mut parts);
+                historical_data.extend(batch.velocity());
+            }
+        }
     }
 }
