@@ -1,4 +1,5 @@
 //! The outside, behind the ports.
 
+pub mod embedded;
 pub mod kafka;
 pub mod store;

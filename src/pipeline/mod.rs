@@ -15,3 +15,4 @@ pub mod overlay;
 pub mod recover;
 pub mod restore;
 mod wire;
+pub mod worker;

@@ -1,0 +1,176 @@
+//! The transactional writer, and the questions of recovery.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::log::{Inside, Log, at};
+use super::partition::Stored;
+use crate::model::id::Digest;
+use crate::ports::failure::{Failure, Oversized};
+use crate::ports::ledger::{Change, Committed, Ground, Ledger, Outgoing, Output, Positions, Unit, Witness};
+
+/// Writes for one member of the group.
+#[derive(Debug)]
+pub struct EmbeddedLedger {
+    log: Log,
+    member: String,
+    epoch: u64,
+    value_bytes_max: usize,
+}
+
+impl Log {
+    /// A writer for `member`; an older one of the same name is fenced from now on.
+    #[must_use]
+    pub fn ledger(&self, member: &str) -> EmbeddedLedger {
+        let mut inside = self.lock();
+        let epoch = inside.epochs.entry(member.to_owned()).or_default();
+        *epoch += 1;
+        let epoch = *epoch;
+        EmbeddedLedger {
+            log: self.clone(),
+            member: member.to_owned(),
+            epoch,
+            value_bytes_max: VALUE_BYTES_MAX,
+        }
+    }
+}
+
+impl EmbeddedLedger {
+    /// Refuses larger values, as a broker's `max.message.bytes` does.
+    #[must_use]
+    pub fn with_value_bytes_max(self, value_bytes_max: usize) -> Self {
+        Self { value_bytes_max, ..self }
+    }
+
+    /// Why this writer may not write `units`.
+    fn fence(&self, inside: &Inside, units: &[Arc<Unit>]) -> Result<(), Failure> {
+        if inside.epochs.get(&self.member) != Some(&self.epoch) {
+            return Err(Failure::Fenced(format!("a newer writer `{}` has begun", self.member)));
+        }
+        let foreign = units.iter().find(|unit| !inside.group.owns(&self.member, unit.partition));
+        match foreign {
+            Some(unit) => Err(Failure::Fenced(format!("partition {} has moved", unit.partition))),
+            None => Ok(()),
+        }
+    }
+
+    fn oversized(&self, units: &[Arc<Unit>]) -> Option<Oversized> {
+        units.iter().find_map(|unit| {
+            let too_large =
+                |record: &Outgoing<'_>| record.value.is_some_and(|value| value.len() > self.value_bytes_max);
+            unit.records().find(too_large).map(|record| Oversized {
+                partition: unit.partition,
+                offset: record.offset,
+                output: record.output,
+                bytes: record.value.map_or(0, <[u8]>::len),
+            })
+        })
+    }
+}
+
+impl Ledger for EmbeddedLedger {
+    fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
+        let mut inside = self.log.lock();
+        self.fence(&inside, units)?;
+        if let Some(oversized) = self.oversized(units) {
+            return Err(Failure::TooLarge(oversized));
+        }
+        let mut told = Vec::with_capacity(units.len());
+        for unit in units {
+            told.push(write(&mut inside, unit));
+            let committed = Committed { offset: unit.to.offset, metadata: unit.to.metadata() };
+            inside.committed.insert(unit.partition, committed);
+        }
+        Ok(told)
+    }
+
+    fn ground(&mut self, partition: i32) -> Result<Ground, Failure> {
+        let inside = self.log.lock();
+        let missing = || Failure::Fatal(format!("there is no partition {partition}"));
+        let profiles = inside.output(Output::Profiles, partition).ok_or_else(missing)?;
+        let decisions = inside.output(Output::Decisions, partition).ok_or_else(missing)?;
+        let next = profiles.range().end;
+        let decided = decisions.last().and_then(|last| {
+            // The unit may have ended with records that gave no decision; the decision's own mark is
+            // the one after its event, and the chain is the same.
+            Some((last.mark?, Positions { decision: Some(last.offset), profiles: Some(next) }))
+        });
+        let changed = profiles
+            .last()
+            .and_then(|last| Some((last.mark?, Positions { decision: None, profiles: Some(next) })));
+        let witness = match decided.or(changed) {
+            Some((mark, positions)) => Witness::Last(mark, positions),
+            None if decisions.range().end > 0 || next > 0 => Witness::Expired,
+            None => Witness::Never,
+        };
+        Ok(Ground {
+            committed: inside.committed.get(&partition).cloned(),
+            input: at(&inside.input, partition).ok_or_else(missing)?.range(),
+            profiles: profiles.range(),
+            witness,
+        })
+    }
+
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure> {
+        let inside = self.log.lock();
+        let record = inside.output(Output::Decisions, partition).and_then(|decisions| decisions.get(offset));
+        Ok(record.and_then(|record| record.mark).map(|mark| mark.chain))
+    }
+
+    fn changes(
+        &mut self,
+        partition: i32,
+        from: i64,
+        visit: &mut dyn FnMut(Change<'_>) -> bool,
+    ) -> Result<i64, Failure> {
+        let mut next = from;
+        loop {
+            let records = self.log.read(Output::Profiles, partition, next, CHANGES_AT_ONCE);
+            let Some(last) = records.last() else { break };
+            next = last.offset + 1;
+            for record in &records {
+                let key = record.key.as_deref().unwrap_or_default();
+                let change =
+                    Change { key, value: record.value.as_deref(), mark: record.mark, offset: record.offset };
+                if !visit(change) {
+                    return Ok(record.offset + 1);
+                }
+            }
+        }
+        let inside = self.log.lock();
+        Ok(inside.output(Output::Profiles, partition).map_or(next, |profiles| profiles.range().end).max(next))
+    }
+}
+
+fn write(inside: &mut Inside, unit: &Unit) -> Positions {
+    let mut positions = Positions::default();
+    let mut touched = BTreeSet::new();
+    for record in unit.records() {
+        let stored = Stored {
+            offset: 0,
+            recorded_at: None,
+            key: Some(record.key.into()),
+            value: record.value.map(Into::into),
+            mark: Some(unit.to),
+        };
+        let offset = inside.append_output(record.output, unit.partition, stored);
+        match record.output {
+            Output::Decisions => positions.decision = offset,
+            Output::Profiles => positions.profiles = offset.map(|offset| offset + 1),
+            Output::Alerts | Output::Revocations | Output::Rejected => {}
+        }
+        touched.insert(record.output);
+    }
+    for output in touched {
+        let partition = usize::try_from(unit.partition).ok();
+        let found = inside.outputs.get_mut(&output).zip(partition).and_then(|(all, at)| all.get_mut(at));
+        if let Some(found) = found {
+            found.mark_end();
+        }
+    }
+    positions
+}
+
+/// Kafka's default for `max.message.bytes`, about.
+const VALUE_BYTES_MAX: usize = 1_000_000;
+const CHANGES_AT_ONCE: usize = 1_000;
