@@ -27,8 +27,9 @@ use super::recover::{Gap, Plan};
 use super::wire;
 use crate::engine::baseline::{Part, Profile};
 use crate::engine::decode::{self, Format, Limits, Rejected};
+use crate::engine::emit;
+use crate::engine::enrich::Enricher;
 use crate::engine::step::{Setting, Stepped, step};
-use crate::engine::{emit, enrich};
 use crate::model::decision::Ruling;
 use crate::model::id::Position;
 use crate::model::{Action, EventType, Reject};
@@ -104,6 +105,7 @@ pub struct Lane {
     cache: Cache,
     overlay: Overlay,
     filter: Filter,
+    enricher: Enricher,
     /// Input that must be rejected when it comes again, and why.
     refused: BTreeMap<i64, Reject>,
     gap: Option<Gap>,
@@ -157,6 +159,7 @@ impl Lane {
             open: Open::default(),
             pending: None,
             filter,
+            enricher: Enricher::default(),
             refused: BTreeMap::new(),
             gap: plan.gap,
             rewinding: true,
@@ -232,7 +235,7 @@ impl Lane {
     ) -> Result<(Offered, crate::model::id::Digest), Refused> {
         let decoded = decode::decode(value, settings.format, id, record.recorded_at, &settings.limits)?;
         intake::placed(key, &decoded.event, self.partition, settings.partitions)?;
-        let seen = enrich::enrich(decoded.event, with.tables);
+        let seen = self.enricher.enrich(decoded.event, with.tables);
         let kind = seen.event.kind();
         let seat = self.seat(key, kind, with.store)?;
         let position = Position {
