@@ -1,5 +1,6 @@
 //! The outside, behind the ports.
 
 pub mod embedded;
+pub mod geo;
 pub mod kafka;
 pub mod store;

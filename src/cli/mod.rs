@@ -4,6 +4,7 @@ mod demo;
 mod run;
 mod score;
 mod simulate;
+mod tables;
 mod topics;
 
 use std::process::ExitCode;
