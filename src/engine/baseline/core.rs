@@ -7,7 +7,7 @@ use super::few::Few;
 use super::habits::{Baseline, Fix};
 use super::journal::Head;
 use super::marks::{Case, Failures, Glance, Held, Recent, Reported, Revoked, Standing, read_option};
-use super::part::{Part, PartSet};
+use super::part::{PART_BYTES_MAX, Part, PartSet};
 use super::session::Sessions;
 use crate::model::History;
 use crate::model::observation::Keys;
@@ -205,6 +205,27 @@ impl Core {
         }
     }
 
+    /// Lets go of the oldest held observations while the rest would not fit into a part: only a full
+    /// profile with all of them held comes near.
+    pub(crate) fn fit(&mut self) {
+        let mut buffer = Vec::new();
+        while self.held.len() > HELD_SURE {
+            buffer.clear();
+            self.encode(&mut buffer);
+            if buffer.len() <= PART_BYTES_MAX {
+                return;
+            }
+            self.drop_oldest_held();
+        }
+    }
+
+    pub(crate) fn drop_oldest_held(&mut self) {
+        let oldest = self.held.iter().enumerate().min_by_key(|(_, held)| held.step.at);
+        if let Some((oldest, _)) = oldest {
+            self.held.remove(oldest);
+        }
+    }
+
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let mut from = Reader::new(bytes);
         from.version(VERSION)?;
@@ -259,3 +280,8 @@ fn read_held(from: &mut Reader<'_>) -> Result<Vec<Held>, Error> {
 }
 
 const VERSION: u8 = 1;
+/// As many fit whatever else is kept; a test adds it up.
+const HELD_SURE: usize = 6;
+
+#[cfg(test)]
+mod tests;

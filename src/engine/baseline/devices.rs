@@ -3,7 +3,7 @@
 use super::codec::{Error, Reader, Writer};
 use super::decay::Remains;
 use super::few::Few;
-use super::habits::{count_day, read_day};
+use super::habits::{count_day, grow, read_day, read_weight, write_day};
 use crate::model::{Browser, DeviceKind, Os};
 
 pub const DEVICES_MAX: usize = 8;
@@ -93,7 +93,7 @@ impl Devices {
 
     pub(super) fn learn(&mut self, key: u64, client: Client, weight: u32, day: i32) {
         if let Some(device) = self.0.iter_mut().find(|device| device.key == key) {
-            device.weight = device.weight.saturating_add(weight);
+            grow(&mut device.weight, weight);
             if client != Client::default() {
                 device.client = client;
             }
@@ -118,7 +118,7 @@ impl Devices {
             to.uint(device.client.code().into());
             to.uint(device.weight.into());
             to.byte(device.days);
-            to.int(i64::from(day) - i64::from(device.last_day));
+            write_day(to, day, device.last_day);
         }
     }
 
@@ -128,7 +128,7 @@ impl Devices {
             devices.push(Device {
                 key: from.key64()?,
                 client: Client::from_code(from.number("client")?)?,
-                weight: from.number("weight")?,
+                weight: read_weight(from)?,
                 days: from.byte()?,
                 last_day: read_day(from, day)?,
             });

@@ -50,7 +50,9 @@ impl Baseline {
     /// Learns one observation. The only way in.
     pub fn learn(&mut self, step: &LearnStep) {
         let local = step.local();
-        let day = local.day;
+        // One that was held for years counts as if it were not older than anything else kept.
+        let oldest = if self.steps == 0 { local.day } else { self.last_day.saturating_sub(DAYS_BACK_MAX) };
+        let day = local.day.max(oldest);
         if self.steps == 0 {
             (self.last_day, self.days) = (day, 1);
         } else if day > self.last_day {
@@ -127,6 +129,9 @@ impl Baseline {
         }
         let (logins, days) = (from.number("logins")?, from.number("days")?);
         let last_day = from.signed("day")?;
+        if !LAST_DAYS.contains(&last_day) {
+            return Err(Error::Range("day"));
+        }
         Ok(Self {
             steps,
             logins,
@@ -167,8 +172,29 @@ pub(super) const fn count_day(days: &mut u8, last_day: &mut i32, day: i32) {
     }
 }
 
-/// Reads a day written as its distance before `day`.
-pub(super) fn read_day(from: &mut Reader<'_>, day: i32) -> Result<i32, Error> {
-    let before = from.int()?;
-    i64::from(day).checked_sub(before).and_then(|day| i32::try_from(day).ok()).ok_or(Error::Range("day"))
+/// Adds to a weight as much as fits; a login an hour for a year is far below.
+pub(super) fn grow(weight: &mut u32, by: u32) {
+    *weight = weight.saturating_add(by).min(WEIGHT_MAX);
 }
+
+pub(super) fn read_weight(from: &mut Reader<'_>) -> Result<u32, Error> {
+    let weight = from.number("weight")?;
+    if weight <= WEIGHT_MAX { Ok(weight) } else { Err(Error::Range("weight")) }
+}
+
+/// Writes a day as its distance before `day`, the newest that anything was learned on.
+pub(super) fn write_day(to: &mut Writer<'_>, day: i32, was: i32) {
+    to.uint(u64::from(day.saturating_sub(was).unsigned_abs()));
+}
+
+pub(super) fn read_day(from: &mut Reader<'_>, day: i32) -> Result<i32, Error> {
+    let before: i32 = from.number("day")?;
+    if before > DAYS_BACK_MAX { Err(Error::Range("day")) } else { Ok(day.saturating_sub(before)) }
+}
+
+/// Years 1 to 9999, and a day of time zone.
+const LAST_DAYS: std::ops::RangeInclusive<i32> = -719_164..=2_932_898;
+/// Three bytes.
+const WEIGHT_MAX: u32 = (1 << 21) - 1;
+/// Two bytes; any weight has decayed to nothing in a fraction of it.
+const DAYS_BACK_MAX: i32 = (1 << 14) - 1;

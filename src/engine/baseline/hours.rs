@@ -6,6 +6,8 @@ use crate::model::time::Timestamp;
 
 pub const BINS: usize = 48;
 pub const BIN_MINUTES: u16 = 30;
+/// Two bytes.
+const BIN_MAX: u16 = (1 << 14) - 1;
 /// A quarter of [`super::habits::WEIGHT_UNIT`]: most bins are written as one byte.
 pub const HOUR_UNIT: u32 = 8;
 
@@ -78,7 +80,8 @@ impl Hours {
 
     pub(super) fn learn(&mut self, at: Local, weight: u32) {
         let room = |bin: Option<&u16>| {
-            bin.and_then(|bin| u16::try_from(u32::from(*bin).saturating_add(weight)).ok())
+            let grown = bin.map(|bin| u32::from(*bin).saturating_add(weight));
+            grown.and_then(|grown| u16::try_from(grown).ok()).filter(|grown| *grown <= BIN_MAX)
         };
         let mut grown = room(self.bins(at.kind).get(at.bin()));
         if grown.is_none() {
@@ -124,7 +127,7 @@ impl Hours {
             for (index, bin) in bins.iter_mut().enumerate() {
                 if map >> index & 1 == 1 {
                     *bin = from.number("hour")?;
-                    if *bin == 0 {
+                    if *bin == 0 || *bin > BIN_MAX {
                         return Err(Error::Range("hour"));
                     }
                 }
@@ -159,9 +162,9 @@ mod tests {
         let nine = Local::of(Timestamp::parse("2026-01-05T09:00:00Z").unwrap(), 0);
         let ten = Local::of(Timestamp::parse("2026-01-05T10:00:00Z").unwrap(), 0);
         hours.learn(ten, 1000);
-        for _ in 0..70 {
+        for _ in 0..20 {
             hours.learn(nine, 1000);
         }
-        assert_eq!((hours.bins(DayKind::Workday)[18], hours.bins(DayKind::Workday)[20]), (37_500, 500));
+        assert_eq!((hours.bins(DayKind::Workday)[18], hours.bins(DayKind::Workday)[20]), (12_000, 500));
     }
 }

@@ -30,8 +30,9 @@ impl Failures {
     }
 
     pub(crate) fn count(&mut self, at: Timestamp, half_life: Duration) {
-        self.centi = self.centi_at(at, half_life).saturating_add(100).min(FAILURES_CENTI_MAX);
-        self.at = at.max(self.at);
+        let before = self.centi_at(at, half_life);
+        self.at = if before == 0 { at } else { at.max(self.at) };
+        self.centi = before.saturating_add(100).min(FAILURES_CENTI_MAX);
     }
 
     pub(super) fn write(&self, to: &mut Writer<'_>) {

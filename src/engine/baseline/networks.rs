@@ -3,7 +3,7 @@
 use super::codec::{Error, Reader, Writer};
 use super::decay::Remains;
 use super::few::Few;
-use super::habits::{count_day, read_day};
+use super::habits::{count_day, grow, read_day, read_weight, write_day};
 use crate::model::observation::{Facts, Keys};
 use crate::model::place::Country;
 
@@ -144,7 +144,7 @@ fn learn<K: Copy + Default + PartialEq, const N: usize>(
     day: i32,
 ) {
     if let Some(known) = all.iter_mut().find(|known| known.key == key) {
-        known.weight = known.weight.saturating_add(weight);
+        grow(&mut known.weight, weight);
         count_day(&mut known.days, &mut known.last_day, day);
     } else {
         let known = Known { key, weight, days: 1, last_day: day };
@@ -170,7 +170,7 @@ fn write<K: Copy + Default, const N: usize>(
         key(to, known.key);
         to.uint(known.weight.into());
         to.byte(known.days);
-        to.int(i64::from(day) - i64::from(known.last_day));
+        write_day(to, day, known.last_day);
     }
 }
 
@@ -183,7 +183,7 @@ fn read<'b, K: Copy + Default, const N: usize>(
     for _ in 0..from.size(N, "networks")? {
         all.push(Known {
             key: key(from)?,
-            weight: from.number("weight")?,
+            weight: read_weight(from)?,
             days: from.byte()?,
             last_day: read_day(from, day)?,
         });

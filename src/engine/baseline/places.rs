@@ -3,7 +3,8 @@
 use super::codec::{Error, Reader, Writer};
 use super::decay::Remains;
 use super::few::Few;
-use super::habits::{WEIGHT_UNIT, count_day};
+use super::habits::{WEIGHT_UNIT, count_day, grow, read_day, read_weight, write_day};
+use super::journal::RADIUS_KM_MAX;
 use crate::engine::number::distance_m;
 use crate::model::place::{Coordinates, Country};
 
@@ -119,7 +120,7 @@ impl Places {
             && let Some(place) = self.0.get_mut(index)
         {
             place.draw(at, distance_m, weight);
-            place.weight = place.weight.saturating_add(weight);
+            grow(&mut place.weight, weight);
             place.country = country.or(place.country);
             count_day(&mut place.days, &mut place.last_day, day);
         } else {
@@ -154,7 +155,7 @@ impl Places {
             to.country(place.country);
             to.uint(place.weight.into());
             to.byte(place.days);
-            to.int(i64::from(day) - i64::from(place.last_day));
+            write_day(to, day, place.last_day);
         }
     }
 
@@ -167,11 +168,13 @@ impl Places {
                 latitude_e4,
                 longitude_e4,
                 spread_hm: from.number("spread")?,
-                radius_km: from.number("radius")?,
+                radius_km: from.number("radius").and_then(|radius| {
+                    if radius <= RADIUS_KM_MAX { Ok(radius) } else { Err(Error::Range("radius")) }
+                })?,
                 country: from.country()?,
-                weight: from.number("weight")?,
+                weight: read_weight(from)?,
                 days: from.byte()?,
-                last_day: super::habits::read_day(from, day)?,
+                last_day: read_day(from, day)?,
             });
         }
         Ok(Self(places))

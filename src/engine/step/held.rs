@@ -52,9 +52,7 @@ pub(super) fn hold(core: &mut Core, stage: &Stage<'_>, step: LearnStep, presente
         return;
     }
     if core.held.len() >= HELD_MAX {
-        let oldest = core.held.iter().enumerate().min_by_key(|(_, held)| held.step.at);
-        let oldest = oldest.map_or(0, |(index, _)| index);
-        core.held.remove(oldest);
+        core.drop_oldest_held();
     }
     core.held.push(Held { step, session, id, presented, first: step.at, days, last_day: day });
 }

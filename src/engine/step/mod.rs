@@ -228,6 +228,7 @@ fn remember(profile: &mut Profile, stage: &Stage<'_>) {
     if stage.seen.event.has_own_id {
         core.recent.push(stage.seen.keys.event);
     }
+    core.fit();
     profile.touch(Part::Core);
 }
 

@@ -1,0 +1,164 @@
+use super::*;
+use crate::engine::baseline::codec::Writer;
+use crate::engine::baseline::devices::Client;
+use crate::engine::baseline::journal::{LearnStep, STEP_BYTES_MAX};
+use crate::engine::baseline::marks::{Cause, Judged};
+use crate::engine::baseline::session::Session;
+use crate::model::id::Id128;
+use crate::model::place::{Coordinates, Country};
+use crate::model::{Browser, DeviceKind, Factors, Level, Os, RevocationScope};
+
+const CLIENT: Client =
+    Client { browser: Some(Browser::Other), os: Some(Os::Other), kind: Some(DeviceKind::Other) };
+
+fn second(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(seconds).unwrap()
+}
+
+/// The earliest and the latest time that there are.
+fn ends() -> (Timestamp, Timestamp) {
+    (second(-62_135_596_800), second(253_402_207_199))
+}
+
+/// A step with everything in it, one of eight ways.
+fn step(at: Timestamp, way: u8) -> LearnStep {
+    let east = i32::from(way) * 400_000 - 1_700_000;
+    LearnStep {
+        at,
+        weight: 4,
+        login: true,
+        interactive: true,
+        fix: true,
+        place: Coordinates::from_e4(i32::from(way) * 100_000 - 800_000, east, 2047),
+        country: Country::parse(&format!("Z{}", char::from(b'A' + way))),
+        asn: Some(u32::MAX - u32::from(way)),
+        address: Some(0xffff_ffff_ffff - u64::from(way)),
+        prefix: Some(0xffff_ffff_ffff - u64::from(way)),
+        device: Some(u64::MAX - u64::from(way)),
+        client: CLIENT,
+        utc_offset_minutes: -2047,
+        event: 0xffff_ffff_ffff,
+    }
+}
+
+/// Everything at its longest: lists full, numbers large, times far from the newest.
+fn longest(held: usize) -> Core {
+    let (far, newest) = ends();
+    let mut core = Core { first_seen: far, newest, batches: u32::MAX, ..Core::default() };
+    let begin = newest.seconds() - 86_400 * 216;
+    for half_hour in 0..14 * 48 {
+        for way in 0..8 {
+            for _ in 0..20 {
+                core.baseline.learn(&step(second(begin + half_hour * 1800), way));
+            }
+        }
+    }
+    // As if learned long ago, so that every day is written long.
+    core.baseline.learn(&LearnStep { interactive: false, ..step(second(begin + 86_400 * 215), 0) });
+    (core.baseline.steps, core.baseline.logins, core.baseline.days) = (u32::MAX, u32::MAX, u16::MAX);
+    core.baseline.newest = far;
+    core.baseline.fix = core.baseline.fix.map(|fix| Fix { at: far, ..fix });
+    for key in 0..4 {
+        core.sessions.start(Session {
+            key: u64::MAX - key,
+            started: far,
+            last: far,
+            device: Some(u64::MAX),
+            client: CLIENT,
+            fix: core.baseline.fix,
+            presented: Factors::from_bits(u16::MAX),
+            risky: true,
+            revoked: true,
+            taught: u16::MAX,
+        });
+    }
+    for _ in 0..20_000 {
+        core.failures.count(far);
+    }
+    for _ in 0..REFUSED_MAX {
+        core.refused.push(far);
+    }
+    let waiting = Held {
+        step: step(far, 0),
+        session: Some(u64::MAX),
+        id: 0xffff_ffff_ffff,
+        presented: Factors::from_bits(u16::MAX),
+        first: far,
+        days: u8::MAX,
+        last_day: step(far, 0).local().day + 1_000_000,
+    };
+    core.held = vec![waiting; held];
+    for event in 0..40 {
+        core.recent.push(u64::MAX - event);
+    }
+    core.standing =
+        Standing { level: Level::High, since: far, cause: Cause::SessionDevice, not_before: Some(far) };
+    let id = Id128([255; 16]);
+    core.case = Some(Case { id, opened: far, last: far, update: u32::MAX });
+    for _ in 0..REVOKED_MAX {
+        core.revoked.push(Revoked { scope: RevocationScope::Session, session: Some(u64::MAX), id, at: far });
+    }
+    core.reported = Some(Reported { device: Some(u64::MAX), session: Some(u64::MAX), since: far });
+    for _ in 0..GLANCES_MAX {
+        let judged =
+            Judged { batches: u32::MAX, learned: u32::MAX, deviation_centi: u32::MAX, features: u16::MAX };
+        core.glances.push(Glance { session: Some(1), device: Some(1), at: far, judged });
+    }
+    core.journal = Head { current: 7, count: 8, chunks: 8 };
+    core.parts = Part::ALL.into_iter().filter(|part| *part != Part::Core).collect();
+    core
+}
+
+fn encoded(core: &Core) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    core.encode(&mut bytes);
+    bytes
+}
+
+#[test]
+fn the_longest_core_fits_and_comes_back() {
+    let core = longest(HELD_SURE);
+    let bytes = encoded(&core);
+    assert!(bytes.len() <= PART_BYTES_MAX, "{} bytes", bytes.len());
+    assert!(bytes.len() > PART_BYTES_MAX - 300, "{} bytes: is everything long?", bytes.len());
+    assert!(Core::decode(&bytes) == Ok(core), "comes back as another");
+}
+
+#[test]
+fn what_does_not_fit_lets_go_of_what_is_held() {
+    let mut core = longest(HELD_MAX);
+    core.fit();
+    assert!(encoded(&core).len() <= PART_BYTES_MAX);
+    assert!((HELD_SURE..HELD_MAX).contains(&core.held.len()), "{} held", core.held.len());
+}
+
+#[test]
+fn the_longest_step_fits() {
+    let mut bytes = Vec::new();
+    step(ends().0, 3).write(&mut Writer::new(&mut bytes));
+    assert_eq!(bytes.len(), STEP_BYTES_MAX);
+}
+
+#[test]
+fn a_first_login_is_short() {
+    let mut core =
+        Core { first_seen: second(1_767_603_600), newest: second(1_767_603_600), ..Core::default() };
+    core.baseline.learn(&step(core.newest, 1));
+    let bytes = encoded(&core).len();
+    assert!(bytes < 150, "{bytes} bytes");
+}
+
+#[track_caller]
+fn check_refused(change: impl Fn(&mut Vec<u8>), expected: Error) {
+    let mut bytes = encoded(&longest(1));
+    change(&mut bytes);
+    assert_eq!(Core::decode(&bytes).unwrap_err(), expected);
+}
+
+#[test]
+fn refuses_bytes_that_it_did_not_write() {
+    check_refused(|bytes| bytes.push(0), Error::TrailingBytes);
+    check_refused(|bytes| bytes.truncate(bytes.len() - 1), Error::Truncated);
+    check_refused(|bytes| bytes[0] = 2, Error::Version { found: 2, known: 1 });
+    check_refused(|bytes| bytes.clear(), Error::Truncated);
+}
