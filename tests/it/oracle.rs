@@ -230,7 +230,10 @@ impl Batch {
         let path: f64 = self
             .moves
             .windows(2)
-            .map(|pair| f64::from(pair[1].1.abs_diff(pair[0].1)).hypot(pair[1].2.abs_diff(pair[0].2).into()))
+            .map(|pair| {
+                let (dx, dy) = (pair[1].1.abs_diff(pair[0].1), pair[1].2.abs_diff(pair[0].2));
+                f64::from(dx * dx + dy * dy).sqrt()
+            })
             .sum();
         let time_s = f64::from(self.moves.last()?.0 - self.moves.first()?.0) / 1000.0;
         (time_s > 0.0).then(|| (path / time_s * 1000.0).round())
@@ -241,7 +244,7 @@ impl Batch {
         let times: Vec<f64> = self.downs_ms.windows(2).map(|pair| f64::from(pair[1] - pair[0])).collect();
         let count = times.len() as f64;
         let mean = times.iter().sum::<f64>() / count;
-        let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / count;
+        let variance = times.iter().map(|time| (time - mean) * (time - mean)).sum::<f64>() / count;
         if times.is_empty() || mean == 0.0 { 0.0 } else { variance / (mean * mean) }
     }
 }

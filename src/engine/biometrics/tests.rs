@@ -220,7 +220,7 @@ fn parts_return_to_an_older_self() {
     let part = user.keystroke.unwrap();
     let old = part.as_of(at(1440 * 17)).unwrap();
     assert_ne!(old, part);
-    assert_eq!(old.as_of(at(1440 * 17)), Some(old.clone()));
+    assert_eq!(old.as_of(at(1440 * 17)).as_ref(), Some(&old));
     assert_eq!(part.as_of(at(0)), None);
     let mut bytes = Vec::new();
     part.encode(&mut bytes);
