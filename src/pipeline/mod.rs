@@ -14,5 +14,5 @@ pub mod lane;
 pub mod overlay;
 pub mod recover;
 pub mod restore;
-mod wire;
+pub mod wire;
 pub mod worker;

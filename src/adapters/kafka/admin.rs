@@ -148,6 +148,18 @@ impl Admin {
         Ok(self.metadata(patience)?.brokers().len())
     }
 
+    /// How many partitions a topic has; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn partitions(&self, topic: &str, patience: Duration) -> Result<Option<i32>, Failure> {
+        let metadata = self.metadata(patience)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        Ok(found
+            .map(|found| i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))
+            .filter(|count| *count > 0))
+    }
+
     fn metadata(&self, patience: Duration) -> Result<Metadata, Failure> {
         let began = Instant::now();
         loop {

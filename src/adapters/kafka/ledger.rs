@@ -29,8 +29,19 @@ use crate::ports::ledger::{
     Change, Committed, Ground, HEADER_CHAIN, HEADER_OFFSET, Ledger, Mark, Output, Positions, Unit, Witness,
 };
 
+/// Where what a ledger calls decisions goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// Into the lane's own partition, by number, as everything else.
+    #[default]
+    OwnPartition,
+    /// By the record's key, as Java's default does: copies into an input.
+    ByKey,
+}
+
 /// The broker as one worker needs it.
 pub struct KafkaLedger {
+    placement: Placement,
     connection: Connection,
     names: Names,
     member: Arc<Member>,
@@ -68,6 +79,7 @@ impl KafkaLedger {
     ) -> Self {
         let writer = Writer::new(connection.clone(), transactional_id);
         Self {
+            placement: Placement::OwnPartition,
             connection,
             names,
             member: source.member(),
@@ -77,6 +89,12 @@ impl KafkaLedger {
             generation: None,
             unproven: Vec::new(),
         }
+    }
+
+    #[must_use]
+    pub const fn placed(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
     }
 
     const fn topic(&self, output: Output) -> &String {
@@ -195,12 +213,15 @@ impl Ledger for KafkaLedger {
         let generation = self.generation.take().or_else(|| self.member.group_metadata());
         let group = generation.ok_or_else(|| Failure::Fatal("the consumer has no group".into()))?;
 
-        let names = &self.names;
+        let (names, placement) = (&self.names, self.placement);
         let records = units.iter().zip(0_u16..).flat_map(|(unit, number)| {
             let headers = headers(&unit.to);
             unit.records().map(move |record| Outgoing {
                 topic: topic_of(names, record.output),
-                partition: unit.partition,
+                partition: match (placement, record.output) {
+                    (Placement::ByKey, Output::Decisions) => None,
+                    _ => Some(unit.partition),
+                },
                 key: record.key,
                 value: record.value,
                 headers: (record.output == Output::Profiles).then(|| headers.clone()),
@@ -229,7 +250,8 @@ impl Ledger for KafkaLedger {
         let profiles = watermarks(&readers.uncommitted, &profiles, partition)?;
         // Only a lane without an offset asks for a witness, and reading one is not free.
         let witness = if committed.is_none() { self.witness(partition)? } else { Witness::Never };
-        if !self.unproven.contains(&partition) {
+        // By key a record may go anywhere; what hangs there is for the lanes of those partitions to find.
+        if self.placement == Placement::OwnPartition && !self.unproven.contains(&partition) {
             self.unproven.push(partition);
         }
         Ok(Ground { committed, input, profiles, witness })

@@ -15,6 +15,6 @@ pub mod topics;
 mod writer;
 
 pub use admin::{Admin, Failure};
-pub use ledger::KafkaLedger;
+pub use ledger::{KafkaLedger, Placement};
 pub use settings::{Connection, Mechanism, Sasl, Settings, Tls, is_reserved};
 pub use source::KafkaSource;

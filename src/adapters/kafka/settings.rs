@@ -146,6 +146,7 @@ impl Settings {
             bootstrap: self.bootstrap.clone(),
             group: self.group.clone(),
             connect_timeout: self.connect_timeout_seconds.map(Duration::from_secs),
+            session_timeout: SESSION_TIMEOUT,
             properties,
             secrets,
             token,
@@ -243,6 +244,7 @@ pub struct Connection {
     bootstrap: String,
     group: String,
     connect_timeout: Option<Duration>,
+    session_timeout: Duration,
     properties: BTreeMap<String, String>,
     secrets: BTreeMap<&'static str, SecretString>,
     token: Option<TokenFile>,
@@ -264,6 +266,14 @@ impl Connection {
         self.connect_timeout
     }
 
+    /// After how long without a sign a member is missed. A transaction of a dead member is gone before
+    /// its partitions move: its time-out is shorter.
+    #[must_use]
+    pub fn with_session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = timeout;
+        self
+    }
+
     pub(super) fn token(&self) -> Option<TokenFile> {
         self.token.clone()
     }
@@ -275,16 +285,17 @@ impl Connection {
 
     /// A member of the group. `member` is stable over restarts: `instance-worker`.
     pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
-        let mut config = self.client(CONSUMER);
+        let mut config = self.consumer();
         config.set("group.id", group);
         config.set("group.instance.id", member);
+
         config.set("client.id", format!("ward-{member}"));
         config
     }
 
     /// A client without a group that reads given partitions up to what was committed.
     pub(super) fn reader(&self) -> ClientConfig {
-        let mut config = self.client(CONSUMER);
+        let mut config = self.consumer();
         // librdkafka wants a group's name even from a client that joins none.
         config.set("group.id", &self.group);
         config.set("enable.partition.eof", "true");
@@ -301,7 +312,17 @@ impl Connection {
     pub(super) fn producer(&self, transactional_id: &str) -> ClientConfig {
         let mut config = self.client(PRODUCER);
         config.set("transactional.id", transactional_id);
+        let timeout = (self.session_timeout * 4 / 5).as_millis();
+        config.set("transaction.timeout.ms", timeout.to_string());
+        config.set("message.timeout.ms", timeout.min(MESSAGE_TIMEOUT_MS).to_string());
         config.set("client.id", format!("ward-{transactional_id}"));
+        config
+    }
+
+    fn consumer(&self) -> ClientConfig {
+        let mut config = self.client(CONSUMER);
+        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
+        config.set("heartbeat.interval.ms", (self.session_timeout / 5).as_millis().to_string());
         config
     }
 
@@ -400,9 +421,6 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "20"),
     ("queued.min.messages", "20000"),
     ("queued.max.messages.kbytes", "32768"),
-    // Above the transaction time-out: a dead member's transaction is gone before its partitions move.
-    ("session.timeout.ms", "10000"),
-    ("heartbeat.interval.ms", "2000"),
     ("max.poll.interval.ms", "30000"),
 ];
 
@@ -410,8 +428,6 @@ const PRODUCER: &[(&str, &str)] = &[
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
-    ("transaction.timeout.ms", "8000"),
-    ("message.timeout.ms", "5000"),
     ("linger.ms", "2"),
     // A transaction that starts while the broker still finishes the last one is told to come back;
     // the default back-off of 100 ms would be its whole latency.
@@ -460,6 +476,8 @@ const RESERVED: &[&str] = &[
 
 const RESERVED_PREFIXES: &[&str] = &["plugin.", "sasl.", "ssl.", "test.mock."];
 
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+const MESSAGE_TIMEOUT_MS: u128 = 5_000;
 const NAME_BYTES_MAX: usize = 200;
 
 #[cfg(test)]

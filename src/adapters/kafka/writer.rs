@@ -28,7 +28,8 @@ use super::settings::Connection;
 /// One record on its way. `slot` comes back with its delivery.
 pub(super) struct Outgoing<'a> {
     pub(super) topic: &'a str,
-    pub(super) partition: i32,
+    /// None: by the key.
+    pub(super) partition: Option<i32>,
     pub(super) key: &'a [u8],
     /// None is a tombstone.
     pub(super) value: Option<&'a [u8]>,
@@ -168,8 +169,10 @@ fn hand_over<'a>(
             record.topic,
             opaque(transaction, record.slot, sent),
         )
-        .partition(record.partition)
         .key(record.key);
+        if let Some(partition) = record.partition {
+            next = next.partition(partition);
+        }
         if let Some(value) = record.value {
             next = next.payload(value);
         }

@@ -1,10 +1,18 @@
 //! Puts the parts together: the only file that knows every adapter.
 
+mod run;
+
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use run::run;
 
 use crate::adapters::kafka::{self, Connection};
-use crate::config::{self, Settings};
+use crate::config::{self, LogFormat, Settings};
+use crate::engine::enrich::builtin::Builtin;
+use crate::ports::tables::Tables;
+use crate::telemetry;
 
 /// Everything that a configuration file, the environment and the command line say.
 ///
@@ -23,7 +31,6 @@ pub(crate) fn settings(config: Option<&Path>, bootstrap: Option<&str>) -> Result
 
 /// # Errors
 /// One message a mistake.
-#[expect(clippy::disallowed_methods, reason = "until config reads the environment once")]
 pub(crate) fn connection(settings: &Settings) -> Result<Connection, Vec<String>> {
     let environment = config::environment();
     settings.kafka.open(&|name| environment.get(OsStr::new(name))?.to_str().map(str::to_owned))
@@ -40,4 +47,20 @@ pub(crate) fn topic_names(settings: &Settings) -> kafka::topics::Names {
         profiles: topics.profiles.clone(),
         rejected: topics.rejected.name.clone(),
     }
+}
+
+/// Begins to log as the settings say.
+pub(crate) fn log(settings: &Settings) {
+    let format = match settings.log.format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    let colours = !config::environment().contains_key(OsStr::new("NO_COLOR"));
+    telemetry::start(format, Some(&settings.log.filter), colours);
+}
+
+/// # Errors
+/// One message a mistake.
+pub(crate) fn tables(_settings: &Settings) -> Result<Arc<dyn Tables>, Vec<String>> {
+    Ok(Arc::new(Builtin::new()))
 }

@@ -1,0 +1,444 @@
+//! Puts `ward run` together: tables, policy, store, topics, workers, and the end of all of them.
+
+#![expect(clippy::disallowed_methods, reason = "the edge waits for a broker, for signals and for threads")]
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
+
+use super::{connection, tables, topic_names};
+use crate::adapters::kafka::topics::{self, Names, Severity, There};
+use crate::adapters::kafka::{
+    Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions,
+};
+use crate::adapters::store::SledStore;
+use crate::cli::Failure;
+use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
+use crate::engine::policy::Policy;
+use crate::pipeline::dispatch::Pace;
+use crate::pipeline::lane::{self, Rendering};
+use crate::pipeline::recover::{Start, Wishes};
+use crate::runtime::feedback::{self, Stage};
+use crate::runtime::stop::{ProcessClock, Pulse, Stop};
+use crate::runtime::worker::{self, Ended, Shared};
+use crate::telemetry::Happened;
+
+/// Runs until a signal, or until something needs a person.
+///
+/// # Errors
+/// See [`Failure`].
+pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
+    let read = |path: &std::path::Path| std::fs::read_to_string(path);
+    let mut mistakes = Vec::new();
+    let connection = keep(connection(settings), &mut mistakes);
+    let tables = keep(tables(settings), &mut mistakes);
+    let policy = Policy::load(&settings.policy.file, &read)
+        .map_err(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let policy = keep(policy, &mut mistakes);
+    let (Some(connection), Some(tables), Some(policy)) = (connection, tables, policy) else {
+        return Err(Failure::Input(mistakes));
+    };
+    let connection = connection.with_session_timeout(settings.run.session_timeout);
+
+    let stop = Stop::default();
+    let signals = Signals::listen(stop.clone())?;
+    let names = topic_names(settings);
+    let Some((admin, there)) = reach(&connection, &names, &stop)? else { return signals.ended() };
+    let input = check(&names, &there)?;
+
+    let clock = ProcessClock::default();
+    let instance = instance(settings);
+    let store = open_store(settings)?;
+    let shared = Shared {
+        group: connection.group().into(),
+        instance: instance.as_str().into(),
+        settings: Arc::new(lane_settings(settings, input.partitions)),
+        pace: pace(settings),
+        wishes: Wishes {
+            start: match settings.run.start {
+                ConfiguredStart::Earliest => Start::Earliest,
+                ConfiguredStart::Latest => Start::Latest,
+            },
+            accept_gap: settings.run.accept_gap,
+        },
+        store,
+        tables,
+        policy: Arc::new(policy),
+        stop: stop.clone(),
+        clock,
+    };
+    let workers = settings.run.workers.unwrap_or_else(cores).max(1);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        bootstrap = connection.bootstrap(),
+        group = connection.group(),
+        instance,
+        workers,
+        partitions = input.partitions,
+        policy = %shared.policy.digest,
+        "starting"
+    );
+
+    let mut threads: Vec<Thread> = Vec::new();
+    for number in 0..workers {
+        let pulse = Pulse::new(clock);
+        let run = worker_thread(number, &shared, &connection, &names, settings, pulse.clone());
+        threads.push(Thread::start(&format!("worker-{number}"), pulse, run)?);
+    }
+    let pulse = Pulse::new(clock);
+    let run = feedback_thread(&shared, &connection, &names, settings, pulse.clone());
+    threads.push(Thread::start("feedback", pulse, run)?);
+
+    let ended = watch(&threads, &stop, &admin, &names, input.partitions);
+    stop.set();
+    let left = leave(threads);
+    // The store's last handle: what the lanes closed is on disk.
+    drop(shared);
+    match ended.and(left) {
+        Ok(()) => signals.ended(),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn keep<T>(found: Result<T, Vec<String>>, mistakes: &mut Vec<String>) -> Option<T> {
+    found.map_err(|found| mistakes.extend(found)).ok()
+}
+
+/// Waits for the broker, saying so once; `None` when told to stop meanwhile.
+fn reach(
+    connection: &Connection,
+    names: &Names,
+    stop: &Stop,
+) -> Result<Option<(Admin, std::collections::BTreeMap<String, There>)>, Failure> {
+    let admin = Admin::new(connection)?;
+    let wanted = topics::wanted(names);
+    let topics: Vec<_> = wanted.iter().map(|topic| topic.name).collect();
+    let began = Instant::now();
+    let mut told = false;
+    while !stop.is_set() {
+        let patience = connection
+            .connect_timeout()
+            .map_or(REACH_SLICE, |limit| limit.saturating_sub(began.elapsed()).min(REACH_SLICE));
+        match admin.describe(&topics, patience) {
+            Ok(there) => {
+                if told {
+                    Happened::BrokerBack { bootstrap: connection.bootstrap(), after: began.elapsed() }.emit();
+                }
+                return Ok(Some((admin, there)));
+            }
+            Err(KafkaFailure::Unreachable { reason, .. }) => {
+                if connection.connect_timeout().is_some_and(|limit| began.elapsed() >= limit) {
+                    return Err(Failure::Unreachable(format!(
+                        "no broker at `{}` within {:?} ({reason}): check that Kafka runs there and listens; or give --bootstrap",
+                        connection.bootstrap(),
+                        connection.connect_timeout().unwrap_or_default()
+                    )));
+                }
+                if !told {
+                    Happened::BrokerAway { bootstrap: connection.bootstrap(), why: &reason }.emit();
+                    told = true;
+                }
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Topics that cannot work end the command with every mistake; weak ones are said.
+fn check(names: &Names, there: &std::collections::BTreeMap<String, There>) -> Result<There, Failure> {
+    let wanted = topics::wanted(names);
+    let (wrong, weak): (Vec<_>, Vec<_>) = topics::compare(&wanted, there, None)
+        .into_iter()
+        .partition(|mistake| mistake.severity == Severity::Wrong);
+    for mistake in weak {
+        warn!(
+            topic = mistake.topic,
+            found = mistake.found,
+            expected = mistake.expected,
+            remedy = mistake.remedy,
+            "topic"
+        );
+    }
+    match there.get(&names.events) {
+        Some(input) if wrong.is_empty() => Ok(input.clone()),
+        _ => Err(Failure::Input(wrong.iter().map(ToString::to_string).collect())),
+    }
+}
+
+const fn rendering(format: OutputFormat) -> Rendering {
+    match format {
+        OutputFormat::Avro => Rendering::Avro,
+        OutputFormat::Json => Rendering::Json,
+    }
+}
+
+fn lane_settings(settings: &Settings, partitions: i32) -> lane::Settings {
+    lane::Settings {
+        topic: settings.topics.events.name.clone(),
+        partitions,
+        format: settings.topics.events.format,
+        decisions: rendering(settings.topics.decisions.format),
+        alerts: rendering(settings.topics.alerts.format),
+        revocations: rendering(settings.topics.revocations.format),
+        rejected: rendering(settings.topics.rejected.format),
+        limits: settings.identity.clone(),
+        profiles_cached: PROFILES_CACHED,
+        record_bytes_max: RECORD_BYTES_MAX,
+        hash_seed: hash_seed(),
+    }
+}
+
+fn pace(settings: &Settings) -> Pace {
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Pace {
+        commit_interval: settings.run.commit_interval,
+        unit_records_max: size(settings.run.transaction_records),
+        unit_bytes_max: size(settings.run.transaction_bytes),
+        checkpoint_interval: settings.run.checkpoint_interval,
+        checkpoint_bytes: size(settings.run.checkpoint_bytes),
+    }
+}
+
+fn open_store(settings: &Settings) -> Result<Arc<SledStore>, Failure> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let opened = SledStore::open(&settings.run.state_dir, STORE_CACHE_BYTES, &now.as_secs().to_string())
+        .map_err(|error| Failure::input(error.to_string()))?;
+    if let Some((folder, why)) = &opened.quarantined {
+        Happened::StoreFailed {
+            why: &format!(
+                "the store did not open and was put aside as `{}`; it comes back from the changelog: {why}",
+                folder.display()
+            ),
+        }
+        .emit();
+    }
+    Ok(Arc::new(opened.store))
+}
+
+/// Stable over restarts: the host's name, unless one is given.
+fn instance(settings: &Settings) -> String {
+    settings.run.instance.clone().unwrap_or_else(|| {
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "ward".into())
+    })
+}
+
+fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+}
+
+/// User ids are picked by others: which of them collide must not be known to them.
+fn hash_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// A worker that begins anew when it was fenced or its client wore out.
+fn worker_thread(
+    number: u16,
+    shared: &Shared,
+    connection: &Connection,
+    names: &Names,
+    settings: &Settings,
+    pulse: Pulse,
+) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
+    let (shared, connection, names) = (shared.clone(), connection.clone(), names.clone());
+    let read_mark = match settings.topics.decisions.format {
+        OutputFormat::Avro => decisions::avro,
+        OutputFormat::Json => decisions::json,
+    };
+    move || {
+        let member = format!("{}-{number}", shared.instance);
+        let id = format!("{}-{member}", shared.group);
+        again(&shared.stop, &format!("worker {number}"), || {
+            let source = KafkaSource::join(&connection, connection.group(), &member, &names.events)
+                .map_err(|failure| Ended::Refused(failure.to_string()))?;
+            let ledger = KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), read_mark);
+            worker::run(number, shared.clone(), Box::new(source), Box::new(ledger), pulse.clone())
+        })
+    }
+}
+
+/// The stage that copies feedback into the input.
+fn feedback_thread(
+    shared: &Shared,
+    connection: &Connection,
+    names: &Names,
+    settings: &Settings,
+    pulse: Pulse,
+) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
+    let connection = connection.clone();
+    let stage = Stage {
+        topic: names.feedback.clone(),
+        from: settings.topics.feedback.format,
+        to: settings.topics.events.format,
+        limits: settings.identity.clone(),
+        rejected: rendering(settings.topics.rejected.format),
+        stop: shared.stop.clone(),
+        clock: shared.clock,
+    };
+    let instance = Arc::clone(&shared.instance);
+    // The same ledger, one topic further up: what it calls decisions are events, placed by their key.
+    let copied = Names { events: names.feedback.clone(), decisions: names.events.clone(), ..names.clone() };
+    move || {
+        let group = format!("{}-feedback", connection.group());
+        let member = format!("{instance}-feedback");
+        let id = format!("{}-{member}", connection.group());
+        again(&stage.stop, "feedback", || {
+            let source = KafkaSource::join(&connection, &group, &member, &stage.topic)
+                .map_err(|failure| Ended::Refused(failure.to_string()))?;
+            let ledger = KafkaLedger::new(connection.clone(), copied.clone(), &source, id.clone(), |_| None)
+                .placed(Placement::ByKey);
+            feedback::run(&stage, Box::new(source), Box::new(ledger), &pulse)
+        })
+    }
+}
+
+fn again(stop: &Stop, what: &str, mut run: impl FnMut() -> Result<(), Ended>) -> Result<(), Ended> {
+    loop {
+        match run() {
+            Err(Ended::Again(why)) if !stop.is_set() => {
+                warn!(what, why, "begins anew");
+                std::thread::sleep(AGAIN_PAUSE);
+            }
+            // Told to stop, and not in order: what was open is decided again by the next owner.
+            Err(Ended::Again(_)) => return Ok(()),
+            other => return other,
+        }
+    }
+}
+
+struct Thread {
+    name: String,
+    pulse: Pulse,
+    handle: JoinHandle<Result<(), Ended>>,
+}
+
+impl Thread {
+    fn start(
+        name: &str,
+        pulse: Pulse,
+        run: impl FnOnce() -> Result<(), Ended> + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let handle = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|error| Failure::Internal(format!("thread {name}: {error}")))?;
+        Ok(Self { name: name.to_owned(), pulse, handle })
+    }
+}
+
+/// Until a signal, or until a thread ends, hangs, or the input changes its shape.
+fn watch(
+    threads: &[Thread],
+    stop: &Stop,
+    admin: &Admin,
+    names: &Names,
+    partitions: i32,
+) -> Result<(), Failure> {
+    let mut looked = Instant::now();
+    while !stop.is_set() && threads.iter().all(|thread| !thread.handle.is_finished()) {
+        std::thread::sleep(WATCH_PAUSE);
+        if let Some(thread) = threads.iter().find(|thread| thread.pulse.silent() >= SILENCE_MAX) {
+            // Nothing can be waited for any more. What it had open is decided again after the restart.
+            error!(thread = thread.name, silent = ?thread.pulse.silent(), "thread hangs; ending the process");
+            std::process::exit(4);
+        }
+        if looked.elapsed() >= LOOK_EVERY {
+            looked = Instant::now();
+            if let Ok(Some(found)) = admin.partitions(&names.events, LOOK_PATIENCE)
+                && found != partitions
+            {
+                return Err(Failure::input(worker::changed(&names.events, partitions, found)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Joins every thread, for as long as a stop may take.
+fn leave(threads: Vec<Thread>) -> Result<(), Failure> {
+    let deadline = Instant::now() + LEAVE_TIMEOUT;
+    let mut outcome = Ok(());
+    for thread in threads {
+        while !thread.handle.is_finished() {
+            if Instant::now() >= deadline {
+                error!(thread = thread.name, "did not end in time; its open transaction is left to time out");
+                // The broker aborts it, and the next owner decides those events again.
+                std::process::exit(i32::from(outcome.is_err()));
+            }
+            std::thread::sleep(LEAVE_PAUSE);
+        }
+        let ended = match thread.handle.join() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Ended::Refused(why))) => Err(Failure::input(why)),
+            Ok(Err(Ended::Again(why) | Ended::Broken(why))) => Err(Failure::Internal(why)),
+            Err(_) => Err(Failure::Internal(format!("thread {} panicked", thread.name))),
+        };
+        if outcome.is_ok() {
+            outcome = ended;
+        }
+    }
+    outcome
+}
+
+/// SIGTERM and SIGINT: both end in order, the second is told by the exit code.
+struct Signals {
+    interrupted: Stop,
+}
+
+impl Signals {
+    fn listen(stop: Stop) -> Result<Self, Failure> {
+        let interrupted = Stop::default();
+        let told = interrupted.clone();
+        let broken = |error: std::io::Error| Failure::Internal(format!("signals: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(broken)?;
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    use tokio::signal::unix::{SignalKind, signal};
+                    let (Ok(mut term), Ok(mut interrupt)) =
+                        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+                    else {
+                        return;
+                    };
+                    tokio::select! {
+                        _ = term.recv() => {}
+                        _ = interrupt.recv() => told.set(),
+                    }
+                    info!("stopping");
+                    stop.set();
+                });
+            })
+            .map_err(broken)?;
+        Ok(Self { interrupted })
+    }
+
+    fn ended(&self) -> Result<(), Failure> {
+        if self.interrupted.is_set() { Err(Failure::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// How long one question to a broker that may not be there is waited for: how soon a stop is noticed.
+const REACH_SLICE: Duration = Duration::from_secs(1);
+const WATCH_PAUSE: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+/// Longer than every time limit of one transaction and of the renewal after it.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// "Leaves within 5 s", with the time that the process itself needs to end.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(4_500);
+const LEAVE_PAUSE: Duration = Duration::from_millis(5);
+const AGAIN_PAUSE: Duration = Duration::from_secs(1);
+/// Decoded profiles a lane keeps at hand: about 2 KiB each.
+const PROFILES_CACHED: usize = 20_000;
+/// What brokers take unless told otherwise, less what a batch adds.
+const RECORD_BYTES_MAX: usize = 900_000;
+const STORE_CACHE_BYTES: u64 = 128 << 20;

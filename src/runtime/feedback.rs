@@ -1,0 +1,237 @@
+//! The feedback stage: copies `identity.feedback` into `identity.events`, exactly once.
+//!
+//! A topic of its own lets feedback have its own permissions; a lane has one input all the same, so
+//! what people said stands in the input's order like any event. Only feedback is let through: whoever
+//! may say "that was me" must not be able to say that a login happened. The copy is keyed by the
+//! body's user and placed by that key. What cannot be read becomes a rejected record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::stop::{ProcessClock, Pulse, Stop};
+use super::worker::Ended;
+use crate::engine::decode::{self, Format, Limits, Rejected};
+use crate::engine::emit;
+use crate::engine::schema::HEADER_BYTES;
+use crate::model::id::{Digest, UserKey};
+use crate::model::{EventType, Reject};
+use crate::pipeline::lane::Rendering;
+use crate::pipeline::wire;
+use crate::ports::clock::{Clock as _, Tick};
+use crate::ports::failure::Failure;
+use crate::ports::ledger::{Ledger, Mark, Output, Unit};
+use crate::ports::source::{Arrival, Record, Source};
+
+/// What the stage reads and writes.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub topic: String,
+    pub from: Format,
+    pub to: Format,
+    pub limits: Limits,
+    pub rejected: Rendering,
+    pub stop: Stop,
+    pub clock: ProcessClock,
+}
+
+/// Runs until it is told to stop, or cannot go on.
+///
+/// # Errors
+/// See [`Ended`].
+pub fn run(
+    stage: &Stage,
+    mut source: Box<dyn Source + Send>,
+    mut ledger: Box<dyn Ledger + Send>,
+    pulse: &Pulse,
+) -> Result<(), Ended> {
+    let mut open = Open::default();
+    // Partitions that are ours and must be asked for before they are read.
+    let mut waiting = BTreeSet::new();
+    let mut retry_at = Tick::default();
+    loop {
+        pulse.beat();
+        if stage.stop.is_set() {
+            // What is open is not committed, so the next run reads it again.
+            return Ok(());
+        }
+        if stage.clock.now() >= retry_at {
+            match begin(&mut waiting, source.as_mut(), ledger.as_mut(), &mut open) {
+                Ok(()) => {}
+                Err(Failure::Fatal(why)) => return Err(Ended::Refused(why)),
+                Err(failure) => {
+                    warn!(%failure, "feedback is not read yet");
+                    retry_at = stage.clock.now().plus(RETRY_AFTER);
+                }
+            }
+        }
+        let mut revoked = Vec::new();
+        let polled = source.poll(POLL_MAX, &mut |arrival| {
+            match arrival {
+                Arrival::Record(record) => {
+                    open.take(stage, &record);
+                    return open.records < RECORDS_MAX;
+                }
+                Arrival::Assigned(partitions) => waiting.extend(partitions),
+                Arrival::Revoked(partitions) => revoked.push((partitions, false)),
+                Arrival::Lost(partitions) => revoked.push((partitions, true)),
+            }
+            true
+        });
+        polled.map_err(ended)?;
+        for (partitions, lost) in &revoked {
+            for partition in partitions {
+                waiting.remove(partition);
+                if *lost {
+                    open.units.remove(partition);
+                }
+            }
+        }
+        let units = open.seal();
+        if !units.is_empty() {
+            ledger.prepare();
+            match ledger.publish(&units) {
+                Ok(_) => {}
+                Err(Failure::Fatal(why)) => return Err(Ended::Refused(why)),
+                Err(Failure::Fenced(why)) => return Err(Ended::Again(why)),
+                Err(failure) => {
+                    warn!(%failure, "feedback is read again");
+                    waiting.extend(units.iter().map(|unit| unit.partition));
+                    retry_at = stage.clock.now().plus(RETRY_AFTER);
+                }
+            }
+        }
+        for (partitions, lost) in revoked {
+            for partition in &partitions {
+                waiting.remove(partition);
+                open.units.remove(partition);
+            }
+            if !lost {
+                source.release(&partitions).map_err(ended)?;
+            }
+        }
+    }
+}
+
+/// Starts every partition where the group left it.
+fn begin(
+    waiting: &mut BTreeSet<i32>,
+    source: &mut dyn Source,
+    ledger: &mut dyn Ledger,
+    open: &mut Open,
+) -> Result<(), Failure> {
+    while let Some(partition) = waiting.first().copied() {
+        let ground = ledger.ground(partition)?;
+        let offset = ground.committed.map_or(ground.input.start, |committed| committed.offset);
+        if offset < ground.input.start {
+            // Feedback is what people said once, not a fold: what is gone cannot be waited for.
+            warn!(
+                partition,
+                from = offset,
+                to = ground.input.start,
+                "feedback was deleted before it was read"
+            );
+        }
+        let offset = offset.max(ground.input.start);
+        open.units.remove(&partition);
+        source.start(partition, offset)?;
+        open.next.insert(partition, offset);
+        waiting.remove(&partition);
+        info!(partition, offset, "feedback is read");
+    }
+    Ok(())
+}
+
+/// What was read and not yet published.
+#[derive(Default)]
+struct Open {
+    units: BTreeMap<i32, Unit>,
+    next: BTreeMap<i32, i64>,
+    records: usize,
+    id: String,
+    key: Vec<u8>,
+}
+
+impl Open {
+    fn take(&mut self, stage: &Stage, record: &Record<'_>) {
+        let next = self.next.entry(record.partition).or_insert(record.offset);
+        if record.offset < *next {
+            return;
+        }
+        let mark = |offset| Mark { offset, chain: Digest::ZERO };
+        let unit = self.units.entry(record.partition).or_insert_with(|| {
+            let mut unit = Unit::default();
+            unit.reset(record.partition, 0, mark(record.offset));
+            unit
+        });
+        self.id.clear();
+        self.id.push_str(&format!("{}:{}:{}", stage.topic, record.partition, record.offset));
+        if let Err(rejected) = copy(stage, record, &self.id, &mut self.key, unit) {
+            let key = unit.key(self.id.as_bytes());
+            unit.push(Output::Rejected, record.offset, key, |out| {
+                wire::rejected(&rejected, &stage.topic, record, None, stage.rejected == Rendering::Json, out);
+            });
+        }
+        *next = record.offset.saturating_add(1);
+        unit.to = mark(*next);
+        self.records += 1;
+    }
+
+    fn seal(&mut self) -> Vec<Arc<Unit>> {
+        self.records = 0;
+        std::mem::take(&mut self.units).into_values().map(Arc::new).collect()
+    }
+}
+
+fn copy(
+    stage: &Stage,
+    record: &Record<'_>,
+    id: &str,
+    key: &mut Vec<u8>,
+    unit: &mut Unit,
+) -> Result<(), Rejected> {
+    let value = record.value.unwrap_or_default();
+    let decoded = decode::decode(value, stage.from, id, record.recorded_at, &stage.limits)?;
+    let event = &decoded.event;
+    if event.kind() != EventType::Feedback {
+        return Err(Rejected {
+            reason: Reject::BadValue,
+            detail: format!(
+                "type is `{}`; only `feedback` may be written to `{}`",
+                event.kind(),
+                stage.topic
+            ),
+        });
+    }
+    key.clear();
+    key.extend_from_slice(UserKey::new(&event.tenant, &event.user).as_bytes());
+    let key = unit.key(key);
+    unit.push(Output::Decisions, record.offset, key, |out| {
+        // Its id is written with it, so that a copy of a copy is seen as a duplicate.
+        match stage.to {
+            Format::Json => emit::event_json(event, out),
+            Format::Avro => emit::event_avro(event, out),
+            // A bare datum is the same without its header; nobody writes one.
+            Format::AvroBare => {
+                let from = out.len();
+                emit::event_avro(event, out);
+                out.drain(from..out.len().min(from + HEADER_BYTES));
+            }
+        }
+    });
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
+fn ended(failure: Failure) -> Ended {
+    match failure {
+        Failure::Fatal(why) => Ended::Refused(why),
+        other => Ended::Again(other.to_string()),
+    }
+}
+
+const POLL_MAX: Duration = Duration::from_millis(50);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+const RECORDS_MAX: usize = 500;
