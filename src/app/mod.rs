@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 pub(crate) use run::run;
 
+use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};
 use crate::config::{self, LogFormat, Settings};
 use crate::engine::enrich::builtin::Builtin;
@@ -59,8 +60,17 @@ pub(crate) fn log(settings: &Settings) {
     telemetry::start(format, Some(&settings.log.filter), colours);
 }
 
+/// The tables that the settings name, else the small one that is compiled in.
+///
 /// # Errors
 /// One message a mistake.
-pub(crate) fn tables(_settings: &Settings) -> Result<Arc<dyn Tables>, Vec<String>> {
-    Ok(Arc::new(Builtin::new()))
+pub(crate) fn tables(settings: &Settings) -> Result<Arc<dyn Tables>, Vec<String>> {
+    let config::Tables { geo, asn, networks } = settings.tables.clone();
+    if geo.is_empty() && asn.is_empty() && networks.is_empty() {
+        return Ok(Arc::new(Builtin::new()));
+    }
+    let opened = geo::open(&geo::Sources { geo, asn, networks });
+    opened
+        .map(|tables| Arc::new(tables) as _)
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
