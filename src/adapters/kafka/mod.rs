@@ -9,6 +9,7 @@ mod admin;
 pub mod decisions;
 mod events;
 mod ledger;
+mod publish;
 mod settings;
 mod source;
 pub mod topics;
@@ -16,5 +17,6 @@ mod writer;
 
 pub use admin::{Admin, Failure};
 pub use ledger::{KafkaLedger, Placement};
+pub use publish::Publisher;
 pub use settings::{Connection, Mechanism, Sasl, Settings, Tls, is_reserved};
 pub use source::KafkaSource;

@@ -326,6 +326,15 @@ impl Connection {
         config
     }
 
+    /// A producer without transactions, for who only writes events.
+    pub(super) fn publisher(&self) -> ClientConfig {
+        let mut config = self.client(PRODUCER);
+        config.remove("transaction.timeout.ms");
+        config.set("message.timeout.ms", "20000");
+        config.set("linger.ms", "5");
+        config
+    }
+
     fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Warning);

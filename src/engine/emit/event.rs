@@ -157,7 +157,7 @@ impl<S: SerializeStruct, const JSON: bool> Fields<S, JSON> {
     }
 }
 
-fn unless<T: PartialEq>(value: T, usual: T) -> Option<T> {
+fn unless<T: PartialEq + Copy>(value: T, usual: T) -> Option<T> {
     (value != usual).then_some(value)
 }
 

@@ -1,0 +1,156 @@
+//! Publishes records one by one, for who writes events: no transaction.
+//!
+//! *Delivery*: at least once, idempotent within one producer. *Ordering*: as handed over, a
+//! partition. *Failure*: what could not be delivered is counted and told at the end; a broker that
+//! takes nothing for [`STUCK`] ends it. The partition is the key's, by Java's murmur2.
+#![expect(clippy::disallowed_methods, reason = "time limits at the edge to the broker")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
+};
+
+use super::admin::Failure;
+use super::events::Events;
+use super::settings::Connection;
+
+/// A producer of plain records.
+pub struct Publisher {
+    producer: BaseProducer<Delivered>,
+    bootstrap: String,
+    lost: Arc<Lost>,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    /// # Errors
+    /// When the client cannot be made; the broker is not asked yet.
+    pub fn new(connection: &Connection) -> Result<Self, Failure> {
+        let lost = Arc::new(Lost::default());
+        let context = Delivered { events: Events::new(connection.token()), lost: Arc::clone(&lost) };
+        let producer = BaseProducer::from_config_and_context(&connection.publisher(), context)
+            .map_err(|error| Failure::Client(error.to_string()))?;
+        Ok(Self { producer, bootstrap: connection.bootstrap().to_owned(), lost })
+    }
+
+    /// Hands over one record; waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the broker has taken nothing for a while, or a record was lost.
+    pub fn send(&self, topic: &str, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        let began = Instant::now();
+        let mut record = BaseRecord::to(topic).key(key).payload(value);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    self.producer.poll(POLL);
+                }
+                Err((error, _)) => return Err(self.refused(topic, &error.to_string())),
+            }
+            if began.elapsed() > STUCK {
+                return Err(self.unreachable());
+            }
+        }
+        self.producer.poll(Duration::ZERO);
+        self.check(topic)
+    }
+
+    /// Serves the client for `pause`: paces who sends at a rate.
+    pub fn idle(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            self.producer.poll(left.min(POLL));
+        }
+    }
+
+    /// Waits until everything handed over is delivered.
+    ///
+    /// # Errors
+    /// When it is not, within a while.
+    pub fn finish(&self, topic: &str) -> Result<(), Failure> {
+        if self.producer.flush(STUCK).is_err() {
+            return Err(self.unreachable());
+        }
+        self.check(topic)
+    }
+
+    fn check(&self, topic: &str) -> Result<(), Failure> {
+        match self.lost.count.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            count => {
+                let reason = self.lost.reason.lock().map(|reason| reason.clone()).unwrap_or_default();
+                Err(self.refused(topic, &format!("{count} records were not taken: {reason}")))
+            }
+        }
+    }
+
+    fn refused(&self, topic: &str, reason: &str) -> Failure {
+        Failure::Refused {
+            what: format!("publishing to `{topic}` at `{}`", self.bootstrap),
+            reason: reason.into(),
+        }
+    }
+
+    fn unreachable(&self) -> Failure {
+        let reason = "records wait and are not taken".to_owned();
+        Failure::Unreachable { bootstrap: self.bootstrap.clone(), waited: STUCK, reason }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Lost {
+    count: AtomicU64,
+    reason: std::sync::Mutex<String>,
+}
+
+struct Delivered {
+    events: Events,
+    lost: Arc<Lost>,
+}
+
+impl ClientContext for Delivered {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        Events::note_log(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Events::note_error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.events.next_token()
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Delivered {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.lost.count.fetch_add(1, Ordering::Relaxed);
+            if let Ok(mut reason) = self.lost.reason.lock() {
+                *reason = error.to_string();
+            }
+        }
+    }
+}
+
+/// How long one wait inside of the client may be.
+const POLL: Duration = Duration::from_millis(10);
+/// A broker that takes nothing for this long is not there.
+const STUCK: Duration = Duration::from_secs(30);
