@@ -20,6 +20,7 @@ use crate::engine::policy::Policy;
 use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane::{self, Rendering};
 use crate::pipeline::recover::{Start, Wishes};
+use crate::runtime::custody::Custody;
 use crate::runtime::feedback::{self, Stage};
 use crate::runtime::stop::{ProcessClock, Pulse, Stop};
 use crate::runtime::worker::{self, Ended, Shared};
@@ -64,6 +65,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             accept_gap: settings.run.accept_gap,
         },
         store,
+        custody: Custody::default(),
         tables,
         policy: Arc::new(policy),
         stop: stop.clone(),

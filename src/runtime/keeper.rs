@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::custody::Ticket;
 use crate::ports::store::{Batch, StateStore, StoreError};
 use crate::telemetry::Happened;
 
@@ -17,9 +18,16 @@ pub(super) struct Kept {
     pub(super) outcome: Result<(), StoreError>,
 }
 
+/// A batch to be written.
+struct Errand {
+    partition: i32,
+    ticket: Ticket,
+    batch: Arc<Batch>,
+}
+
 /// Writes batches in the order in which they come, and makes them durable when it has nothing to do.
 pub(super) struct Keeper {
-    to: Option<SyncSender<(i32, Arc<Batch>)>>,
+    to: Option<SyncSender<Errand>>,
     from: Receiver<Kept>,
     /// Handed over and not answered.
     outstanding: usize,
@@ -43,9 +51,9 @@ impl Keeper {
         Ok(Self { to: Some(to), from, outstanding: 0, thread: Some(thread) })
     }
 
-    pub(super) fn keep(&mut self, partition: i32, batch: Arc<Batch>) {
+    pub(super) fn keep(&mut self, partition: i32, ticket: Ticket, batch: Arc<Batch>) {
         if let Some(to) = &self.to
-            && to.send((partition, batch)).is_ok()
+            && to.send(Errand { partition, ticket, batch }).is_ok()
         {
             self.outstanding += 1;
         }
@@ -81,15 +89,16 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(store: &dyn StateStore, batches: &Receiver<(i32, Arc<Batch>)>, kept: &SyncSender<Kept>) {
+fn keep(store: &dyn StateStore, batches: &Receiver<Errand>, kept: &SyncSender<Kept>) {
     while let Ok(first) = batches.recv() {
         let began = Instant::now();
         let (mut partitions, mut parts) = (0, 0);
         let mut next = Some(first);
-        while let Some((partition, batch)) = next {
+        while let Some(Errand { partition, ticket, batch }) = next {
             partitions += 1;
             parts += batch.parts.len();
-            let outcome = store.apply_batch(partition, &batch).map(drop);
+            // Whose right has ended holds the lane no more: nobody misses the batch.
+            let outcome = ticket.using(|| store.apply_batch(partition, &batch).map(drop)).unwrap_or(Ok(()));
             if kept.send(Kept { partition, batch, outcome }).is_err() {
                 return;
             }

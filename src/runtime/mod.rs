@@ -4,6 +4,7 @@
 //! [`feedback`] copies what people said into the input; [`stop`] is how all of them are told to end,
 //! and how a thread that hangs is noticed.
 
+pub mod custody;
 pub mod feedback;
 mod keeper;
 mod publisher;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
+use super::custody::{Custody, Ticket};
 use super::keeper::{Keeper, Kept};
 use super::publisher::Publisher;
 use super::stop::{ProcessClock, Pulse, Stop};
@@ -43,6 +44,7 @@ pub struct Shared {
     pub pace: Pace,
     pub wishes: Wishes,
     pub store: Arc<dyn StateStore>,
+    pub custody: Custody,
     pub tables: Arc<dyn Tables>,
     pub policy: Arc<Policy>,
     pub stop: Stop,
@@ -84,6 +86,7 @@ pub fn run(
         leaving: false,
         announced: BTreeSet::new(),
         refusals: BTreeMap::new(),
+        tickets: BTreeMap::new(),
         deferred: Vec::new(),
     };
     worker.run()
@@ -102,6 +105,8 @@ struct Worker {
     leaving: bool,
     announced: BTreeSet<i32>,
     refusals: BTreeMap<i32, String>,
+    /// The right to write each partition that was taken over.
+    tickets: BTreeMap<i32, Ticket>,
     /// What the source said while a partition was being restored.
     deferred: Vec<Assignment>,
 }
@@ -202,9 +207,15 @@ impl Worker {
                 };
                 self.dispatch.answered(grounds, self.shared.clock.now());
             }
-            Command::Checkpoint { partition, batch } => self.keeper.keep(partition, batch),
+            Command::Checkpoint { partition, batch } => {
+                if let Some(ticket) = self.tickets.get(&partition) {
+                    self.keeper.keep(partition, ticket.clone(), batch);
+                }
+            }
             Command::Close { partition, filter } => {
-                if let Err(error) = self.shared.store.close(partition, &filter) {
+                let close = || self.shared.store.close(partition, &filter);
+                if let Some(Err(error)) = self.tickets.get(&partition).and_then(|ticket| ticket.using(close))
+                {
                     Happened::StoreFailed { why: &error.to_string() }.emit();
                 }
             }
@@ -227,6 +238,7 @@ impl Worker {
 
     fn take_over(&mut self, partition: i32) {
         let began = Instant::now();
+        self.tickets.insert(partition, self.shared.custody.take(partition));
         let mut watch = Watch::new(partition, self.pulse.clone());
         let (source, stop) = (&mut self.source, &self.shared.stop);
         let taken = restore::take_over(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use tracing::{debug, warn};
 
@@ -59,6 +60,9 @@ impl ClientContext for Events {
         self.next_token()
     }
 }
+
+/// A consumer without a group hears of no rebalance.
+impl ConsumerContext for Events {}
 
 /// A file that holds a JSON web token and that somebody keeps fresh (a projected service-account
 /// token, an agent). It is read again whenever librdkafka asks for a new one.

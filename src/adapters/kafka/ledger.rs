@@ -10,15 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{
-    BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, DefaultConsumerContext,
-};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use super::decisions::ReadMark;
+use super::events::Events;
 use super::settings::Connection;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
@@ -63,8 +62,8 @@ impl std::fmt::Debug for KafkaLedger {
 }
 
 struct Readers {
-    committed: BaseConsumer<DefaultConsumerContext>,
-    uncommitted: BaseConsumer<DefaultConsumerContext>,
+    committed: BaseConsumer<Events>,
+    uncommitted: BaseConsumer<Events>,
 }
 
 impl KafkaLedger {
@@ -298,7 +297,7 @@ impl Ledger for KafkaLedger {
 impl Readers {
     fn new(connection: &Connection) -> Result<Self, Failure> {
         let make = |config: rdkafka::ClientConfig| {
-            BaseConsumer::from_config_and_context(&config, DefaultConsumerContext)
+            BaseConsumer::from_config_and_context(&config, Events::new(connection.token()))
                 .map_err(|error| Failure::Fatal(format!("a Kafka reader could not be made: {error}")))
         };
         Ok(Self {

@@ -79,14 +79,37 @@ impl Broker {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{name}-{}-{count}", std::process::id());
+        self.named_topic(&name, partitions);
+        name
+    }
+
+    /// Where it is, for whoever needs no more of it.
+    pub(super) fn address(&self) -> Self {
+        Self { settings: self.settings.clone(), own: None }
+    }
+
+    /// Changes a setting of a topic with the broker's own tool.
+    #[track_caller]
+    pub(super) fn configure(&self, topic: &str, setting: &str) {
+        said(
+            Command::new(script("broker"))
+                .args(["tool", "kafka.admin.ConfigCommand", "--alter", "--entity-type", "topics"])
+                .args(["--entity-name", topic, "--add-config", setting])
+                .args(["--bootstrap-server", self.bootstrap()])
+                .output(),
+        );
+    }
+
+    /// Makes a topic with the broker's own tool.
+    #[track_caller]
+    pub(super) fn named_topic(&self, name: &str, partitions: u32) {
         let plain = self.settings.get("WARD_KAFKA_PLAIN").map_or_else(|| self.bootstrap(), String::as_str);
         said(
             Command::new(script("broker"))
-                .args(["tool", "org.apache.kafka.tools.TopicCommand", "--create", "--topic", &name])
+                .args(["tool", "org.apache.kafka.tools.TopicCommand", "--create", "--topic", name])
                 .args(["--bootstrap-server", plain, "--partitions", &partitions.to_string()])
                 .output(),
         );
-        name
     }
 }
 

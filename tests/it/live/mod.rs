@@ -7,6 +7,8 @@
 mod adapter;
 mod broker;
 mod foreign;
+mod run;
+mod ward;
 
 use broker::Broker;
 
