@@ -484,6 +484,18 @@ impl Dispatch {
         self.in_flight.is_some()
     }
 
+    /// Units of the transaction under way.
+    #[must_use]
+    pub fn publishing(&self) -> usize {
+        self.in_flight.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Whether anything waits to be published.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        self.open().0 > 0
+    }
+
     /// Nothing is held and nothing is under way: the worker may end.
     #[must_use]
     pub fn is_idle(&self) -> bool {

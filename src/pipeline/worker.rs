@@ -72,7 +72,11 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         self.carry_out_all(now, told)
     }
 
-    fn poll(
+    /// Takes what has come, and carries nothing out.
+    ///
+    /// # Errors
+    /// When the source cannot go on.
+    pub fn poll(
         &mut self,
         setting: &Setting<'_>,
         tables: &dyn Tables,

@@ -17,6 +17,7 @@ mod laws;
 mod live;
 mod mmdb;
 mod oracle;
+mod sim;
 mod store;
 mod tables;
 mod tidy;

@@ -61,6 +61,12 @@ impl MemoryStore {
         true
     }
 
+    /// What a partition's checkpoint says, without opening it.
+    #[must_use]
+    pub fn checkpoint(&self, partition: i32) -> Option<Checkpoint> {
+        self.lock().partitions.get(&partition).map(|found| found.checkpoint)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         // A panic elsewhere does not make a half-written batch: each is applied under one lock.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,158 @@
+//! Whatever fails, and wherever, what comes out is the fold of the events through the engine.
+//!
+//! First every pair of faults at every pair of steps over a short log; then thousands of seeds over
+//! longer ones. `SEED=… cargo test --test it sim::swarm` replays one.
+
+mod input;
+mod script;
+mod world;
+mod yardstick;
+
+use std::rc::Rc;
+
+use input::Input;
+use script::{Dice, FAULTS, Fate, Plant};
+use world::{Fixed, World};
+use yardstick::Folded;
+
+const LOG: &str = "
+    09:00 acme/ada laptop london login s1
+    09:01 acme/bob tablet london
+    09:02 acme/ada phone  london refresh s1
+    11:00 acme/ada laptop sydney
+    11:01 acme/bob tablet london !unkeyed
+    11:05 acme/bob tablet london
+";
+
+#[test]
+fn without_faults() {
+    assert_eq!(Short::new().run(|_| Fate::Succeeds), Ok(()));
+}
+
+#[test]
+fn every_pair_of_faults() {
+    let short = Short::new();
+    let steps = short.steps();
+    for first in 0..steps {
+        for second in first + 1..steps + steps / 2 {
+            for a in FAULTS {
+                for b in FAULTS {
+                    short.check(&format!("{a:?} at {first}, {b:?} at {second}"), |step| match step {
+                        step if step == first => a,
+                        step if step == second => b,
+                        _ => Fate::Succeeds,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The short log, and what must come of it.
+struct Short {
+    fixed: Fixed,
+    inputs: Vec<Input>,
+    folded: Rc<Vec<Folded>>,
+}
+
+impl Short {
+    fn new() -> Self {
+        let (fixed, inputs) = (Fixed::new(), input::parse(LOG, 2));
+        let folded = World::new(&fixed, &inputs, 2).fold();
+        Self { fixed, inputs, folded }
+    }
+
+    fn world(&self) -> World<'_> {
+        World::with_fold(&self.fixed, &self.inputs, 2, Rc::clone(&self.folded))
+    }
+
+    /// Steps of a run in which nothing fails.
+    fn steps(&self) -> usize {
+        let mut world = self.world();
+        world.run(|_| Fate::Succeeds).unwrap();
+        world.steps
+    }
+
+    fn run(&self, fate: impl FnMut(usize) -> Fate) -> Result<(), String> {
+        self.world().run(fate)
+    }
+
+    #[track_caller]
+    fn check(&self, what: &str, fate: impl FnMut(usize) -> Fate) {
+        if let Err(wrong) = self.run(fate) {
+            panic!("{wrong}, after {what}");
+        }
+    }
+}
+
+#[test]
+fn swarm() {
+    let fixed = Fixed::new();
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (0..SEEDS).collect(),
+    };
+    for seed in seeds {
+        if let Err(wrong) = run_seed(&fixed, seed, None) {
+            panic!("{wrong}: replay with SEED={seed}");
+        }
+    }
+}
+
+fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>) -> Result<(), String> {
+    let mut dice = Dice(seed);
+    let partitions = u16::try_from(1 + dice.roll(3)).unwrap();
+    let inputs: Vec<Input> = input::random(&mut dice, i32::from(partitions));
+    let mut world = World::new(fixed, &inputs, partitions);
+    world.plant = plant;
+    let mut world = if dice.roll(2) == 0 { world.with_both() } else { world };
+    let (odds, until) = (2 + dice.roll(12), 20 + dice.roll(150));
+    world.run(|step| {
+        let quiet = step as u64 > until || dice.roll(odds) != 0;
+        if quiet { Fate::Succeeds } else { dice.pick(&FAULTS) }
+    })
+}
+
+/// Each mistake is seen by some seed; how many it takes says how sharp the checks are.
+#[track_caller]
+fn caught(plant: Plant) {
+    let fixed = Fixed::new();
+    let seen = (0..200).find_map(|seed| {
+        let run =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_seed(&fixed, seed, Some(plant))));
+        run.unwrap_or_else(|_| Err("an invariant stopped it".into())).err()
+    });
+    assert!(seen.is_some(), "{plant:?} is not seen");
+}
+
+#[test]
+fn a_decision_that_was_not_published_is_missed() {
+    caught(Plant::OffsetAlone);
+}
+
+#[test]
+fn an_offset_that_was_not_committed_is_seen() {
+    caught(Plant::DecisionAlone);
+}
+
+#[test]
+fn a_store_that_is_ahead_is_seen() {
+    caught(Plant::StoreFirst);
+}
+
+#[test]
+fn a_lost_user_taken_for_a_new_one_is_seen() {
+    caught(Plant::LyingStore);
+}
+
+#[test]
+fn an_abort_taken_for_a_commit_is_seen() {
+    caught(Plant::AbortIsCommit);
+}
+
+#[test]
+fn an_unknown_outcome_taken_for_an_abort_is_seen() {
+    caught(Plant::UnknownIsAbort);
+}
+
+const SEEDS: u64 = 2_000;

@@ -1,0 +1,85 @@
+//! What goes wrong, and when.
+
+/// What becomes of one step of one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Succeeds,
+    /// Nothing of it happened, and the worker is told so.
+    Fails,
+    /// It happened, and nobody says so.
+    UnknownDone,
+    /// It did not happen, and nobody says so.
+    UnknownNot,
+    DiesBefore,
+    DiesAfter,
+    /// Dies after it, and the store is back at its last flush.
+    PowerLost,
+    /// The other worker comes (or goes, in good order): partitions move.
+    Moves,
+    /// The worker is thrown out, the other takes over and writes; only then this step happens.
+    Zombie,
+    /// The worker is thrown out, and gets its partitions back later.
+    Lost,
+    /// The next call to this worker's store is refused.
+    StoreFails,
+    /// A value of this worker's store rots.
+    Rots,
+    /// A value of this worker's store disappears without a sign.
+    Vanishes,
+}
+
+pub const FAULTS: [Fate; 12] = [
+    Fate::Fails,
+    Fate::UnknownDone,
+    Fate::UnknownNot,
+    Fate::DiesBefore,
+    Fate::DiesAfter,
+    Fate::PowerLost,
+    Fate::Moves,
+    Fate::Zombie,
+    Fate::Lost,
+    Fate::StoreFails,
+    Fate::Rots,
+    Fate::Vanishes,
+];
+
+/// A mistake that somebody could make in the lane, its store or the order of things. The checks
+/// must see each; a check that sees none proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// The offset is committed, what was decided is not.
+    OffsetAlone,
+    /// What was decided is committed, the offset is not.
+    DecisionAlone,
+    /// Parts reach the store before they are committed.
+    StoreFirst,
+    /// A store that lost a key says that it is whole.
+    LyingStore,
+    /// An abort is taken for a commit.
+    AbortIsCommit,
+    /// Unknown is taken for an abort, without asking.
+    UnknownIsAbort,
+}
+
+/// SplitMix64: small, and the same everywhere.
+#[derive(Clone, Debug)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// 0..sides.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.next() % sides
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
+    }
+}
