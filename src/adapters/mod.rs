@@ -1,6 +1,7 @@
 //! The outside, behind the ports.
 
 pub mod embedded;
+pub mod files;
 pub mod geo;
 pub mod kafka;
 pub mod store;

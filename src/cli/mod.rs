@@ -1,6 +1,7 @@
 //! The command line: one file a command, one error type, the exit codes of the contract.
 
 mod demo;
+mod interrupt;
 mod run;
 mod score;
 mod simulate;

@@ -675,7 +675,7 @@ fn fallback_id(id: &mut String, topic: &str, record: &Record<'_>) {
     let _written = write!(id, "{topic}/{}/{}", record.partition, record.offset);
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Rejected {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Rejected {
     let message = panic.downcast_ref::<String>().map(String::as_str);
     let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     let message: String = message.chars().take(300).collect();

@@ -19,6 +19,11 @@ pub trait Tables: std::fmt::Debug + Send + Sync {
 
     /// Over the digests of every file in use, in order: it stands in a decision's basis.
     fn digest(&self) -> Digest;
+
+    /// Look-ups that met a damaged record and were answered as unknown.
+    fn broken(&self) -> u64 {
+        0
+    }
 }
 
 impl dyn Tables {

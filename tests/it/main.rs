@@ -18,6 +18,7 @@ mod live;
 mod mmdb;
 mod oracle;
 mod sim;
+mod score;
 mod store;
 mod tables;
 mod tidy;

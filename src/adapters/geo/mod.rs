@@ -182,11 +182,6 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 impl Geo {
-    /// Look-ups that met a record which could not be decoded, since opening.
-    pub fn broken(&self) -> u64 {
-        self.broken.load(Ordering::Relaxed)
-    }
-
     fn record<'d>(&self, database: &'d Database, address: IpAddr) -> Option<Record<'d>> {
         match database.look_up(address) {
             Ok(record) => record,
@@ -228,6 +223,10 @@ impl Tables for Geo {
 
     fn digest(&self) -> Digest {
         self.digest
+    }
+
+    fn broken(&self) -> u64 {
+        self.broken.load(Ordering::Relaxed)
     }
 }
 

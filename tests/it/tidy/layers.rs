@@ -29,7 +29,7 @@ const LAYERS: &[Layer] = &[
         "model ports engine",
         "serde toml thiserror jiff blake3 libm ipnet rand_core rand_chacha",
     ),
-    pure("pipeline", "model ports engine", "serde thiserror blake3 sha2 hashbrown foldhash"),
+    pure("pipeline", "model ports engine", "serde serde_json thiserror blake3 sha2 hashbrown foldhash"),
     world("adapters", "model ports telemetry"),
     world("connectors", "model ports telemetry"),
     world("serve", "model ports engine access pipeline telemetry"),

@@ -1,0 +1,156 @@
+//! Lines of a file, however long it is, in one buffer that is used again and again.
+//!
+//! *Failure*: a line longer than the limit is not held: the rest of it is passed over and counted.
+
+use std::io::{BufRead, BufReader, Read};
+
+/// What stands between two line feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'b> {
+    /// Without the line feed.
+    Held(&'b [u8]),
+    /// Longer than the limit, in bytes.
+    TooLong(u64),
+}
+
+#[derive(Debug)]
+pub struct Lines<R> {
+    from: BufReader<R>,
+    line: Vec<u8>,
+    bytes_max: usize,
+    consumed: u64,
+}
+
+impl<R: Read> Lines<R> {
+    /// Lines of at most `bytes_max` bytes are held.
+    #[must_use]
+    pub fn new(from: BufReader<R>, bytes_max: usize) -> Self {
+        Self { from, line: Vec::new(), bytes_max, consumed: 0 }
+    }
+
+    /// Bytes handed out or passed over.
+    pub const fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Whether a whole line is at hand, so that asking for it waits for nobody.
+    #[must_use]
+    pub fn is_at_hand(&self) -> bool {
+        self.from.buffer().contains(&b'\n')
+    }
+
+    /// The next line; the last one needs no line feed.
+    pub fn next(&mut self) -> std::io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        let room = (self.bytes_max as u64).saturating_add(1);
+        let read = (&mut self.from).take(room).read_until(b'\n', &mut self.line)? as u64;
+        self.consumed += read;
+        if read == 0 {
+            return Ok(None);
+        }
+        if let Some((b'\n', line)) = self.line.split_last() {
+            return Ok(Some(Line::Held(line)));
+        }
+        if read < room {
+            return Ok(Some(Line::Held(&self.line)));
+        }
+        let (passed_over, feed) = pass_over(&mut self.from)?;
+        self.consumed += passed_over + feed;
+        Ok(Some(Line::TooLong(read + passed_over)))
+    }
+}
+
+/// Passes over the rest of a line; returns its bytes, and how many line feeds ended it.
+fn pass_over(from: &mut impl BufRead) -> std::io::Result<(u64, u64)> {
+    let mut passed_over = 0_u64;
+    loop {
+        let ahead = match from.fill_buf() {
+            Ok(ahead) => ahead,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if ahead.is_empty() {
+            return Ok((passed_over, 0));
+        }
+        let line = ahead.split(|byte| *byte == b'\n').next().unwrap_or_default().len();
+        let feed = usize::from(line < ahead.len());
+        from.consume(line + feed);
+        passed_over += line as u64;
+        if feed == 1 {
+            return Ok((passed_over, 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives `step` bytes at a time, as a pipe may.
+    struct Slow<'t>(&'t [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let length = self.1.min(self.0.len()).min(out.len());
+            let (now, later) = self.0.split_at(length);
+            out[..length].copy_from_slice(now);
+            self.0 = later;
+            Ok(length)
+        }
+    }
+
+    fn read(text: &[u8], step: usize, max: usize) -> Vec<String> {
+        let mut lines = Lines::new(BufReader::with_capacity(5, Slow(text, step)), max);
+        let mut all = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            all.push(match line {
+                Line::Held(line) => String::from_utf8(line.to_vec()).unwrap(),
+                Line::TooLong(bytes) => format!("too long: {bytes}"),
+            });
+        }
+        assert_eq!(lines.consumed(), text.len() as u64);
+        all
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        for step in [1, 2, 3, 7, usize::MAX] {
+            assert_eq!(read(text.as_bytes(), step, 8), expected, "{step} at a time");
+        }
+    }
+
+    #[test]
+    fn lines_end_with_a_feed_or_with_the_file() {
+        check("", &[]);
+        check("\n", &[""]);
+        check("a\nbc\n", &["a", "bc"]);
+        check("a\n\nbc", &["a", "", "bc"]);
+    }
+
+    #[test]
+    fn long_lines_are_passed_over() {
+        check("12345678\n123456789\nx", &["12345678", "too long: 9", "x"]);
+        check("123456789", &["too long: 9"]);
+        check(&format!("{}\nx\n", "y".repeat(100)), &["too long: 100", "x"]);
+    }
+
+    #[test]
+    fn far_longer_than_the_buffer() {
+        let long = [vec![b'x'; 100_000], b"\nend\n".to_vec()].concat();
+        for step in [1000, 70_000, usize::MAX] {
+            assert_eq!(read(&long, step, 8), [format!("too long: {}", 100_000), "end".into()]);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn equals_splitting(text in proptest::collection::vec(proptest::sample::select(b"ab\n".to_vec()), 0..60), step in 1_usize..9) {
+            let text = String::from_utf8(text).unwrap();
+            let expected: Vec<_> = text.lines().map(|line| match line.len() {
+                0..=4 => line.to_owned(),
+                bytes => format!("too long: {bytes}"),
+            }).collect();
+            proptest::prop_assert_eq!(read(text.as_bytes(), step, 4), expected);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Lines to standard output, and the same ones into a file.
+
+use std::fs::File;
+use std::io::{ErrorKind, StdoutLock, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::super::Failure;
+
+#[derive(Debug)]
+pub(super) struct Output {
+    stdout: StdoutLock<'static>,
+    file: Option<(PathBuf, File)>,
+    /// Lines are appended here.
+    pub(super) lines: Vec<u8>,
+}
+
+/// Why writing ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Nobody reads standard output any more.
+    Unread,
+    Failed(Failure),
+}
+
+impl Output {
+    pub(super) fn open(copy: Option<&Path>) -> Result<Self, String> {
+        let create = |path: &Path| match File::create(path) {
+            Ok(file) => Ok((path.to_owned(), file)),
+            Err(error) => Err(format!("{}: {error}; name a file that this user may write", path.display())),
+        };
+        let file = copy.map(create).transpose()?;
+        Ok(Self { stdout: std::io::stdout().lock(), file, lines: Vec::with_capacity(2 * FULL_BYTES) })
+    }
+
+    /// Writes when enough has come together.
+    pub(super) fn flush_when_full(&mut self) -> Result<(), Ended> {
+        if self.lines.len() < FULL_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Ended> {
+        let failed = |what: &str, error| {
+            Ended::Failed(Failure::Unreachable(format!("{what}: {error}; make room, or write elsewhere")))
+        };
+        if let Some((path, file)) = &mut self.file {
+            file.write_all(&self.lines).map_err(|error| failed(&path.display().to_string(), error))?;
+        }
+        let written = self.stdout.write_all(&self.lines).and_then(|()| self.stdout.flush());
+        self.lines.clear();
+        match written {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Ended::Unread),
+            Err(error) => Err(failed("standard output", error)),
+        }
+    }
+}
+
+const FULL_BYTES: usize = 128 * 1024;
