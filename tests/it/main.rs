@@ -17,6 +17,7 @@ mod laws;
 mod live;
 mod mmdb;
 mod oracle;
+mod reference;
 mod sim;
 mod score;
 mod store;

@@ -108,6 +108,9 @@ fn the_json_of_a_decision() {
         policy, tables, chain
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);
+    let page = include_str!("../../../docs/decisions.md");
+    let shown = expected.trim_start_matches("before");
+    assert!(page.contains(shown), "docs/decisions.md shows another one than {shown}");
 }
 
 #[test]
