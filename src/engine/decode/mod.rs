@@ -145,7 +145,11 @@ impl Decoder {
 }
 
 fn read_json<'a>(value: &'a [u8], wire: &mut Wire<'a>, meter: &mut Meter) -> Result<(), Rejected> {
-    let mut json = serde_json::Deserializer::from_slice(value);
+    // Once for all of it: the reader would check every text by itself.
+    let Ok(value) = std::str::from_utf8(value) else {
+        return Err(Rejected::new(Reject::Malformed, "is not UTF-8; JSON is"));
+    };
+    let mut json = serde_json::Deserializer::from_str(value);
     let into = Fields { into: wire, meter: &mut *meter, outer: true };
     into.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
         // A value of the wrong type is a bad value; anything else is no JSON object of ours.

@@ -1,7 +1,8 @@
 //! How one value is read into its place: a text, a word, a number, a time, an address, a list.
 //!
-//! Null and the empty text are the same as absent. All read through `deserialize_any`: JSON knows
-//! what it holds, Avro's schema too, and a CSV cell is a text that numbers and lists are read from.
+//! Null and the empty text are the same as absent. All read through `deserialize_option`, which
+//! ends at once where there is nothing, and then `deserialize_any`: JSON knows what it holds,
+//! Avro's schema too, and a CSV cell is a text that numbers and lists are read from.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,8 +26,12 @@ pub(super) trait Slot<'a> {
 
 /// The part of a visitor that all slots share: null is absent.
 macro_rules! absent {
-    ($value:ty, $expecting:literal) => {
+    ($a:lifetime, $value:ty, $expecting:literal) => {
         type Value = $value;
+
+        fn visit_some<D: Deserializer<$a>>(self, from: D) -> Result<$value, D::Error> {
+            from.deserialize_any(self)
+        }
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str($expecting)
@@ -45,7 +50,7 @@ macro_rules! absent {
 struct TextVisitor;
 
 impl<'a> Visitor<'a> for TextVisitor {
-    absent!(Option<Cow<'a, str>>, "a text");
+    absent!('a, Option<Cow<'a, str>>, "a text");
 
     fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Self::Value, E> {
         Ok((!text.is_empty()).then_some(Cow::Borrowed(text)))
@@ -62,7 +67,7 @@ impl<'a> Visitor<'a> for TextVisitor {
 
 impl<'a> Slot<'a> for Option<Cow<'a, str>> {
     fn fill<D: Deserializer<'a>>(&mut self, from: D, _: &mut Meter) -> Result<(), D::Error> {
-        *self = from.deserialize_any(TextVisitor)?;
+        *self = from.deserialize_option(TextVisitor)?;
         Ok(())
     }
 }
@@ -88,7 +93,7 @@ macro_rules! word {
     ($set:ident) => {
         impl<'a> Slot<'a> for Option<$set> {
             fn fill<D: Deserializer<'a>>(&mut self, from: D, _: &mut Meter) -> Result<(), D::Error> {
-                *self = from.deserialize_any(WordVisitor(std::marker::PhantomData))?;
+                *self = from.deserialize_option(WordVisitor(std::marker::PhantomData))?;
                 Ok(())
             }
         }
@@ -97,8 +102,8 @@ macro_rules! word {
 
 struct WordVisitor<T>(std::marker::PhantomData<T>);
 
-impl<T: Closed> Visitor<'_> for WordVisitor<T> {
-    absent!(Option<T>, "a word");
+impl<'a, T: Closed> Visitor<'a> for WordVisitor<T> {
+    absent!('a, Option<T>, "a word");
 
     fn visit_str<E>(self, word: &str) -> Result<Self::Value, E> {
         Ok((!word.is_empty()).then(|| T::read(word)))
@@ -152,8 +157,8 @@ pub(super) enum TypeWord {
 
 struct TypeVisitor;
 
-impl Visitor<'_> for TypeVisitor {
-    absent!(TypeWord, "the type of an event");
+impl<'a> Visitor<'a> for TypeVisitor {
+    absent!('a, TypeWord, "the type of an event");
 
     fn visit_str<E>(self, word: &str) -> Result<TypeWord, E> {
         Ok(match EventType::parse(word) {
@@ -166,15 +171,15 @@ impl Visitor<'_> for TypeVisitor {
 
 impl<'a> Slot<'a> for TypeWord {
     fn fill<D: Deserializer<'a>>(&mut self, from: D, _: &mut Meter) -> Result<(), D::Error> {
-        *self = from.deserialize_any(TypeVisitor)?;
+        *self = from.deserialize_option(TypeVisitor)?;
         Ok(())
     }
 }
 
 struct NumberVisitor<'m>(&'m mut Meter);
 
-impl Visitor<'_> for NumberVisitor<'_> {
-    absent!(Option<f64>, "a number");
+impl<'a> Visitor<'a> for NumberVisitor<'_> {
+    absent!('a, Option<f64>, "a number");
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
         if !number.is_finite() {
@@ -211,15 +216,15 @@ impl Visitor<'_> for NumberVisitor<'_> {
 
 impl<'a> Slot<'a> for Option<f64> {
     fn fill<D: Deserializer<'a>>(&mut self, from: D, meter: &mut Meter) -> Result<(), D::Error> {
-        *self = from.deserialize_any(NumberVisitor(meter))?;
+        *self = from.deserialize_option(NumberVisitor(meter))?;
         Ok(())
     }
 }
 
 struct BoolVisitor<'m>(&'m mut Meter);
 
-impl Visitor<'_> for BoolVisitor<'_> {
-    absent!(Option<bool>, "true or false");
+impl<'a> Visitor<'a> for BoolVisitor<'_> {
+    absent!('a, Option<bool>, "true or false");
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
         Ok(Some(value))
@@ -243,15 +248,15 @@ impl Visitor<'_> for BoolVisitor<'_> {
 
 impl<'a> Slot<'a> for Option<bool> {
     fn fill<D: Deserializer<'a>>(&mut self, from: D, meter: &mut Meter) -> Result<(), D::Error> {
-        *self = from.deserialize_any(BoolVisitor(meter))?;
+        *self = from.deserialize_option(BoolVisitor(meter))?;
         Ok(())
     }
 }
 
 struct TimeVisitor<'m>(&'m mut Meter);
 
-impl Visitor<'_> for TimeVisitor<'_> {
-    absent!(Option<Timestamp>, "a time in RFC 3339, like `2026-01-05T09:00:00Z`");
+impl<'a> Visitor<'a> for TimeVisitor<'_> {
+    absent!('a, Option<Timestamp>, "a time in RFC 3339, like `2026-01-05T09:00:00Z`");
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let time = Timestamp::parse(text);
@@ -281,15 +286,15 @@ impl Visitor<'_> for TimeVisitor<'_> {
 
 impl<'a> Slot<'a> for Option<Timestamp> {
     fn fill<D: Deserializer<'a>>(&mut self, from: D, meter: &mut Meter) -> Result<(), D::Error> {
-        *self = from.deserialize_any(TimeVisitor(meter))?;
+        *self = from.deserialize_option(TimeVisitor(meter))?;
         Ok(())
     }
 }
 
 struct AddressVisitor<'m>(&'m mut Meter);
 
-impl Visitor<'_> for AddressVisitor<'_> {
-    absent!(Option<IpAddr>, "an IP address");
+impl<'a> Visitor<'a> for AddressVisitor<'_> {
+    absent!('a, Option<IpAddr>, "an IP address");
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         match text.parse::<IpAddr>() {
@@ -307,7 +312,7 @@ impl Visitor<'_> for AddressVisitor<'_> {
 
 impl<'a> Slot<'a> for Option<IpAddr> {
     fn fill<D: Deserializer<'a>>(&mut self, from: D, meter: &mut Meter) -> Result<(), D::Error> {
-        *self = from.deserialize_any(AddressVisitor(meter))?;
+        *self = from.deserialize_option(AddressVisitor(meter))?;
         Ok(())
     }
 }
@@ -454,6 +459,10 @@ impl<'a, T: Record<'a> + Default> Visitor<'a> for Maybe<'_, T> {
         Ok(())
     }
 
+    fn visit_some<D: Deserializer<'a>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+
     fn visit_map<A: serde::de::MapAccess<'a>>(self, map: A) -> Result<(), A::Error> {
         let into = self.into.get_or_insert_default();
         Fields { into, meter: self.meter, outer: false }.visit_map(map)
@@ -464,7 +473,7 @@ macro_rules! nested {
     ($($record:ident)+) => {$(
         impl<'a> Slot<'a> for Option<$record<'a>> {
             fn fill<D: Deserializer<'a>>(&mut self, from: D, meter: &mut Meter) -> Result<(), D::Error> {
-                from.deserialize_any(Maybe { into: self, meter })
+                from.deserialize_option(Maybe { into: self, meter })
             }
         }
     )+};

@@ -255,7 +255,15 @@ struct KeyOf {
 }
 
 impl KeyOf {
+    #[inline]
     fn find(&self, key: &str) -> Option<(usize, &'static str)> {
+        match self.keys.get(self.next) {
+            Some(next) if *next == key => Some((self.next, next)),
+            _ => self.search(key),
+        }
+    }
+
+    fn search(&self, key: &str) -> Option<(usize, &'static str)> {
         let ahead = self.keys.iter().enumerate().skip(self.next);
         let behind = self.keys.iter().enumerate().take(self.next);
         ahead.chain(behind).find(|(_, known)| **known == key).map(|(index, known)| (index, *known))
