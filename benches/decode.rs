@@ -1,7 +1,11 @@
 //! What one event costs to read and one decision to write, without anything between.
 //!
 //! `cargo bench --bench decode`. The machine decides the figures; compare runs on the same one.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a bench that cannot go on must fail loudly")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot go on must fail loudly"
+)]
 
 use std::hint::black_box;
 

@@ -12,7 +12,7 @@ use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};
 use crate::config::{self, LogFormat, Settings};
 use crate::engine::enrich::builtin::Builtin;
-use crate::ports::tables::Tables;
+use crate::ports::tables::{NoTables, Tables};
 use crate::telemetry;
 
 /// Everything that a configuration file, the environment and the command line say.
@@ -60,13 +60,17 @@ pub(crate) fn log(settings: &Settings) {
     telemetry::start(format, Some(&settings.log.filter), colours);
 }
 
-/// The tables that the settings name, else the small one that is compiled in.
+/// The tables that the settings name. Without any, places and networks are what the events state
+/// themselves; the synthetic table serves only where it is asked for by its name, `builtin`.
 ///
 /// # Errors
 /// One message a mistake.
 pub(crate) fn tables(settings: &Settings) -> Result<Arc<dyn Tables>, Vec<String>> {
     let config::Tables { geo, asn, networks } = settings.tables.clone();
     if geo.is_empty() && asn.is_empty() && networks.is_empty() {
+        return Ok(Arc::new(NoTables));
+    }
+    if geo == [Path::new("builtin")] && asn.is_empty() && networks.is_empty() {
         return Ok(Arc::new(Builtin::new()));
     }
     let opened = geo::open(&geo::Sources { geo, asn, networks });

@@ -1,4 +1,4 @@
-//! Ctrl-C: the work in hand is asked to stop, and stopped if it does not.
+//! Ctrl-C and SIGTERM: the work in hand is asked to stop, and stopped if it does not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,13 +24,27 @@ impl Interrupt {
 
     fn wait(&self) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        if runtime.block_on(signal()).is_ok() {
             self.0.store(true, Ordering::Relaxed);
             pause(PATIENCE);
             // Whoever waits for input does not look at a flag.
             std::process::exit(INTERRUPTED);
         }
     }
+}
+
+async fn signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            told = tokio::signal::ctrl_c() => told,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: a deadline for work that does not look")]

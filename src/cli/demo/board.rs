@@ -11,17 +11,23 @@ use super::latency::Latencies;
 /// A record of the output, as the demo read it back.
 #[derive(Debug)]
 pub(super) enum Told {
+    /// `took`: from the append of the event to here; `None` when nobody waited for it.
     Decision {
         json: String,
-        took: Duration,
+        took: Option<Duration>,
     },
-    Alert,
+    Alert {
+        json: String,
+    },
     Revocation {
+        json: String,
+    },
+    Rejected {
         json: String,
     },
     /// What the script does next, in words.
     Scene(String),
-    /// Seconds since the start, of the events' own clock and of ours.
+    /// The time of the events, and whether the history is over.
     Clock {
         events_at: String,
         live: bool,
@@ -67,6 +73,15 @@ pub(super) struct Ended {
     pub(super) issued_at: String,
 }
 
+impl Ended {
+    pub(super) fn what(&self) -> String {
+        match (&self.session_id, self.scope.as_str()) {
+            (Some(session), "session") => format!("session {session}"),
+            _ => "every session".into(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Board {
     /// Newest last.
@@ -82,6 +97,7 @@ pub(super) struct Board {
     pub(super) decisions: u64,
     pub(super) alerts: u64,
     pub(super) revocations: u64,
+    pub(super) rejected: u64,
     /// By [`ACTIONS`].
     pub(super) actions: [u64; ACTIONS.len()],
     pub(super) latencies: Latencies,
@@ -89,24 +105,32 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn hear(&mut self, told: Told, now: Duration) {
-        match told {
-            Told::Decision { json, took } => self.decided(&json, took, now),
-            Told::Alert => self.alerts += 1,
+    /// Takes note of it, and gives it back.
+    pub(super) fn hear(&mut self, told: Told, now: Duration) -> Told {
+        match &told {
+            Told::Decision { json, took } => self.decided(json, *took, now),
+            Told::Alert { .. } => self.alerts += 1,
+            Told::Rejected { .. } => self.rejected += 1,
             Told::Revocation { json } => {
                 self.revocations += 1;
-                if let Ok(ended) = serde_json::from_str(&json) {
+                if let Ok(ended) = serde_json::from_str(json) {
                     push(&mut self.ended, ended, ENDED_KEPT);
                 }
             }
-            Told::Scene(words) => self.scene = Some(words),
-            Told::Clock { events_at, live } => (self.events_at, self.live) = (events_at, live),
+            Told::Scene(words) => self.scene = Some(words.clone()),
+            Told::Clock { events_at, live } => {
+                self.events_at.clone_from(events_at);
+                self.live = *live;
+            }
         }
+        told
     }
 
-    fn decided(&mut self, json: &str, took: Duration, now: Duration) {
+    fn decided(&mut self, json: &str, took: Option<Duration>, now: Duration) {
         self.decisions += 1;
-        self.latencies.add(took);
+        if let Some(took) = took {
+            self.latencies.add(took);
+        }
         push(&mut self.recent, now, RATE_KEPT);
         let Ok(row) = serde_json::from_str::<Row>(json) else { return };
         if let Some(count) = strictness(&row).and_then(|at| self.actions.get_mut(at)) {

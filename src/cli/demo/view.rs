@@ -26,9 +26,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, frills: &Frills<'_>) {
     let [head, rows, case, ended, foot] = Layout::vertical([
         Constraint::Length(3),
         Constraint::Min(5),
-        Constraint::Length(9),
+        Constraint::Length(7),
         Constraint::Length(3),
-        Constraint::Length(1),
+        Constraint::Length(2),
     ])
     .areas(frame.area());
     frame.render_widget(Paragraph::new(heading(board, frills)), head);
@@ -121,12 +121,8 @@ fn revoked<'b>(board: &'b Board, frills: &Frills<'_>) -> Paragraph<'b> {
         .borders(Borders::TOP)
         .title(format!(" {} alerts · {} revocations ", board.alerts, board.revocations));
     let lines = board.ended.iter().rev().take(2).map(|ended| {
-        let what = match (&ended.session_id, ended.scope.as_str()) {
-            (Some(session), "session") => format!("session {session}"),
-            (_, scope) => format!("{scope}, all sessions"),
-        };
-        let text =
-            format!(" {} ended: {} ({what}), by {}", clock(&ended.issued_at), ended.user_id, ended.reason);
+        let at = clock(&ended.issued_at);
+        let text = format!(" {at} ended: {} ({}), by {}", ended.user_id, ended.what(), ended.reason);
         Line::styled(cut(&text, 79), colour(frills, Color::Magenta))
     });
     let lines: Vec<_> = lines.collect();
@@ -137,14 +133,16 @@ fn revoked<'b>(board: &'b Board, frills: &Frills<'_>) -> Paragraph<'b> {
     }
 }
 
-fn footer<'b>(board: &'b Board, frills: &Frills<'_>) -> Line<'b> {
+fn footer<'b>(board: &'b Board, frills: &Frills<'_>) -> Vec<Line<'b>> {
+    let scene = board.scene.as_deref().map(|scene| cut(&format!(" ▶ {scene}"), 79)).unwrap_or_default();
     let counts = ACTIONS.iter().zip(board.actions).filter(|(_, count)| *count > 0);
     let counts = counts.map(|(action, count)| format!("{action} {count}")).collect::<Vec<_>>().join(" · ");
-    let scene =
-        board.scene.as_deref().map_or_else(|| format!(" {counts}"), |scene| format!(" script: {scene}"));
-    let leave = format!("{:>3} s left, q leaves", frills.seconds_left);
-    Line::from(format!("{:<58} {leave}", cut(&scene, 58)))
-        .style(Style::new().add_modifier(Modifier::REVERSED))
+    let leave = format!("{} s left, q leaves", frills.seconds_left);
+    vec![
+        Line::from(scene).style(colour(frills, Color::Cyan).add_modifier(Modifier::BOLD)),
+        Line::from(format!(" {:<56.56} {leave:>20} ", counts))
+            .style(Style::new().add_modifier(Modifier::REVERSED)),
+    ]
 }
 
 fn style_of(row: &Row, frills: &Frills<'_>) -> Style {
@@ -178,7 +176,7 @@ fn cut(text: &str, room: usize) -> String {
 }
 
 /// As many as fit between the heading and the factors.
-const REASONS_SHOWN: usize = 6;
+const REASONS_SHOWN: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -212,9 +210,9 @@ mod tests {
         for (kind, json) in told {
             let json = (*json).to_owned();
             let told = match *kind {
-                "decision" => Told::Decision { json, took: Duration::from_millis(3) },
+                "decision" => Told::Decision { json, took: Some(Duration::from_millis(3)) },
                 "revocation" => Told::Revocation { json },
-                _ => Told::Alert,
+                _ => Told::Alert { json },
             };
             board.hear(told, Duration::from_secs(1));
         }
@@ -266,7 +264,7 @@ mod tests {
         let mild = STRANGE.replace("\"revoke\"", "\"challenge\"").replace("ada.lovelace7", "bob");
         let mut board = board(&[("decision", STRANGE)]);
         let later = |board: &mut Board, seconds| {
-            let told = Told::Decision { json: mild.clone(), took: Duration::ZERO };
+            let told = Told::Decision { json: mild.clone(), took: None };
             board.hear(told, Duration::from_secs(seconds));
             board.case.as_ref().unwrap().user_id.clone()
         };
