@@ -145,7 +145,7 @@ fn topic_name(slot: &mut String, table: &mut Table<'_>) {
 }
 
 fn run(run: &mut super::Run, table: &mut Table<'_>) {
-    if let Some(instance) = table.take("instance").and_then(|value| value.name().map(str::to_owned)) {
+    if let Some(instance) = table.take("instance").and_then(|value| instance(&value)) {
         run.instance = Some(instance);
     }
     if let Some(workers) = table.take("workers").and_then(|value| value.number(1, WORKERS_MAX)) {
@@ -166,6 +166,16 @@ fn run(run: &mut super::Run, table: &mut Table<'_>) {
     size(&mut run.checkpoint_bytes, "checkpoint_bytes", 1 << 20, 1 << 30);
     set(&mut run.accept_gap, table.take("accept_gap").and_then(|value| value.flag()));
     word(&mut run.start, table, "start", &STARTS);
+}
+
+/// It stands in group and transactional ids, in logs and in file names of other tools.
+fn instance(value: &Value<'_>) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let name = value.text()?;
+    if name.is_empty() || name.len() > INSTANCE_BYTES_MAX || !name.bytes().all(is_plain) {
+        return value.expected("1 to 100 letters, digits, `.`, `_` or `-`");
+    }
+    Some(name.to_owned())
 }
 
 fn identity(limits: &mut Limits, table: &mut Table<'_>) {
@@ -232,6 +242,7 @@ const COMMIT_INTERVAL_MIN: Duration = Duration::from_millis(5);
 /// Brokers refuse less by default.
 const SESSION_TIMEOUT_MIN: Duration = Duration::from_secs(6);
 /// Each worker is a thread with a consumer and a producer.
-const WORKERS_MAX: u16 = 256;
+const WORKERS_MAX: u16 = 1_024;
+const INSTANCE_BYTES_MAX: usize = 100;
 /// Kafka's own limit.
 const TOPIC_BYTES_MAX: usize = 249;

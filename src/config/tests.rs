@@ -54,16 +54,17 @@ fn a_missing_default_file_is_no_error() {
 #[test]
 fn every_mistake_at_once_and_in_its_place() {
     check(
-        "[kafka]\nbootstrap = ''\ngruop = 'g'\n[run]\nworkers = 0\ncommit_interval = '1ms'\nstart = 'earlier'\n[topics.events]\nname = 'a b'\nformat = 'xml'",
+        "[kafka]\nbootstrap = ''\ngruop = 'g'\n[run]\nworkers = 0\ninstance = 'a/b'\ncommit_interval = '1ms'\nstart = 'earlier'\n[topics.events]\nname = 'a b'\nformat = 'xml'",
         &[("WARD__RUN__ACCEPT_GAP", "perhaps"), ("WARD__RNU__WORKERS", "2")],
         &[
             "ward.toml:2:13: `kafka.bootstrap` is an empty string, expected a name",
             "ward.toml:3:1: unknown field `kafka.gruop`; did you mean `group`?",
-            "ward.toml:5:11: `run.workers` is the integer `0`, expected a whole number from 1 to 256",
-            "ward.toml:6:19: `run.commit_interval` is too short, expected at least 5ms",
-            "ward.toml:7:9: `run.start` is `earlier`; did you mean `earliest`?",
-            "ward.toml:9:8: `topics.events.name` is the string `a b`, expected a topic's name: letters, digits, `.`, `_` and `-`, at most 249",
-            "ward.toml:10:10: `topics.events.format` is `xml`; expected one of json, avro, avro_bare",
+            "ward.toml:5:11: `run.workers` is the integer `0`, expected a whole number from 1 to 1024",
+            "ward.toml:6:12: `run.instance` is the string `a/b`, expected 1 to 100 letters, digits, `.`, `_` or `-`",
+            "ward.toml:7:19: `run.commit_interval` is too short, expected at least 5ms",
+            "ward.toml:8:9: `run.start` is `earlier`; did you mean `earliest`?",
+            "ward.toml:10:8: `topics.events.name` is the string `a b`, expected a topic's name: letters, digits, `.`, `_` and `-`, at most 249",
+            "ward.toml:11:10: `topics.events.format` is `xml`; expected one of json, avro, avro_bare",
             "WARD__RNU__WORKERS: unknown field `rnu`; did you mean `run`?",
             "WARD__RUN__ACCEPT_GAP: `run.accept_gap` is the string `perhaps`, expected true or false",
         ],

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::scale;
-use super::stats::median;
 use crate::engine::baseline::codec::{Error, Reader, Writer, whole_second};
 use crate::model::time::Timestamp;
 
@@ -99,16 +98,18 @@ impl<const F: usize> Habit<F> {
         terms.learned = terms.learned.max(self.now.count);
         let mut compared = false;
         for feature in 0..F {
-            let Some((middle, spread)) = self.middle(feature) else { continue };
             let seen = self.recent.iter().filter_map(|(_, row)| scale::units(*row.get(feature)?));
-            let before = terms.count;
+            if seen.clone().next().is_none() {
+                continue;
+            }
+            let Some((middle, spread)) = self.middle(feature) else { continue };
             for units in seen {
                 let distance = if spread > 0.0 { (units - middle).abs() / spread } else { 0.0 };
                 terms.sum += distance.min(DISTANCE_MAX);
                 terms.count += 1;
             }
-            terms.features += u16::from(terms.count > before);
-            compared |= terms.count > before;
+            terms.features += 1;
+            compared = true;
         }
         if compared {
             let batches = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
@@ -118,14 +119,18 @@ impl<const F: usize> Habit<F> {
 
     /// Median and median absolute deviation of a measure, if it was taken often enough.
     fn middle(&self, feature: usize) -> Option<(f64, f64)> {
-        let learned = self.now.rows.iter().filter_map(|row| scale::units(*row.get(feature)?));
-        let mut values: Vec<f64> = learned.collect();
-        if values.len() < LEARNED_MIN {
-            return None;
+        let mut codes = [scale::ABSENT; LEARNED_MAX];
+        let mut count = 0;
+        let learned =
+            self.now.rows.iter().filter_map(|row| row.get(feature)).filter(|code| **code != scale::ABSENT);
+        for (slot, code) in codes.iter_mut().zip(learned) {
+            *slot = *code;
+            count += 1;
         }
-        let middle = median(&mut values)?;
-        values.iter_mut().for_each(|value| *value = (*value - middle).abs());
-        Some((middle, median(&mut values)?.max(SPREAD_MIN * middle)))
+        let codes = codes.get_mut(..count).filter(|codes| codes.len() >= LEARNED_MIN)?;
+        codes.sort_unstable();
+        let middle = f64::midpoint(units_at(codes, (count - 1) / 2)?, units_at(codes, count / 2)?);
+        Some((middle, median_distance(codes, middle)?.max(SPREAD_MIN * middle)))
     }
 
     /// Keeps what was learned so far, if what is kept has grown old enough to make room.
@@ -214,6 +219,28 @@ impl<const F: usize> Own<F> {
     }
 }
 
+fn units_at(codes: &[u8], at: usize) -> Option<f64> {
+    scale::units(*codes.get(at)?)
+}
+
+/// The median of the distances of sorted `codes` from `middle`: from there they grow to both sides,
+/// so the smaller of the two next ones is always the next.
+fn median_distance(codes: &[u8], middle: f64) -> Option<f64> {
+    let above =
+        codes.iter().filter_map(|code| scale::units(*code)).take_while(|units| *units < middle).count();
+    let (lower, upper) = codes.split_at_checked(above)?;
+    let mut down = lower.iter().rev().filter_map(|code| Some(middle - scale::units(*code)?)).peekable();
+    let mut up = upper.iter().filter_map(|code| Some(scale::units(*code)? - middle)).peekable();
+    let mut next = || match (down.peek(), up.peek()) {
+        (Some(below), Some(above)) if below <= above => down.next(),
+        (_, Some(_)) => up.next(),
+        (_, None) => down.next(),
+    };
+    let first = next()?;
+    let lower_half = (1..codes.len().div_ceil(2)).try_fold(first, |_, _| next())?;
+    if codes.len() % 2 == 1 { Some(lower_half) } else { Some(f64::midpoint(lower_half, next()?)) }
+}
+
 const VERSION: u8 = 1;
 /// Forgetting old batches matters more than the model; 30 follow a person through a change of keyboard.
 const LEARNED_MAX: usize = 30;
@@ -233,6 +260,7 @@ const SPREAD_MIN: f64 = 0.05;
 
 #[cfg(test)]
 mod tests {
+    use super::super::stats::median;
     use super::*;
 
     fn at(hours: u64) -> Timestamp {
@@ -356,6 +384,20 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// The short way to the median distance is the long way's.
+        #[test]
+        fn middles_are_those_of_the_definition(codes in proptest::collection::vec(1_u8..=255, 5..LEARNED_MAX)) {
+            let mut habit = Habit::<1>::default();
+            for code in &codes {
+                habit.learn(Some(&[*code]), None, at(1));
+            }
+            let mut values: Vec<f64> = codes.iter().filter_map(|code| scale::units(*code)).collect();
+            let middle = median(&mut values).unwrap();
+            values.iter_mut().for_each(|value| *value = (*value - middle).abs());
+            let spread = median(&mut values).unwrap().max(SPREAD_MIN * middle);
+            proptest::prop_assert_eq!(habit.middle(0), Some((middle, spread)));
+        }
+
         #[test]
         fn bytes_of_others_never_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             if let Ok(habit) = Habit::<4>::decode(&bytes) {

@@ -3,6 +3,8 @@
 //! A step is 3.5 %, less than the 5 % below which no deviation is told apart. Every measure comes in
 //! units of its own (half a millisecond, two pixels a second) and spans 1 to 6,600 of them.
 
+use std::sync::LazyLock;
+
 use crate::engine::number::{exp2, log2, whole};
 
 /// A measure that could not be taken.
@@ -24,8 +26,13 @@ pub(super) fn code_of(units: Option<f64>) -> u8 {
 
 /// The units that `code` stands for.
 pub(super) fn units(code: u8) -> Option<f64> {
-    Some(exp2(f64::from(code.checked_sub(1)?) / STEPS) - 1.0)
+    if code == ABSENT { None } else { UNITS.get(usize::from(code)).copied() }
 }
+
+/// A batch is compared with a thousand codes.
+static UNITS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    (0..=u8::MAX).map(|code| exp2(f64::from(code.saturating_sub(1)) / STEPS) - 1.0).collect()
+});
 
 const STEPS: f64 = 20.0;
 
