@@ -88,6 +88,34 @@ impl Broker {
         Self { settings: self.settings.clone(), own: None }
     }
 
+    /// Deletes what a partition holds before `offset`, as retention does.
+    #[track_caller]
+    pub(super) fn delete_records(&self, topic: &str, partition: u32, offset: u64) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let wish = serde_json::json!({
+            "version": 1, "partitions": [{"topic": topic, "partition": partition, "offset": offset}],
+        });
+        std::fs::write(file.path(), wish.to_string()).unwrap();
+        said(
+            Command::new(script("broker"))
+                .args(["tool", "org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file"])
+                .arg(file.path())
+                .args(["--bootstrap-server", self.bootstrap()])
+                .output(),
+        );
+    }
+
+    /// Gives a topic more partitions.
+    #[track_caller]
+    pub(super) fn widen(&self, topic: &str, partitions: u32) {
+        said(
+            Command::new(script("broker"))
+                .args(["tool", "org.apache.kafka.tools.TopicCommand", "--alter", "--topic", topic])
+                .args(["--partitions", &partitions.to_string(), "--bootstrap-server", self.bootstrap()])
+                .output(),
+        );
+    }
+
     /// Changes a setting of a topic with the broker's own tool.
     #[track_caller]
     pub(super) fn configure(&self, topic: &str, setting: &str) {

@@ -152,6 +152,70 @@ fn killed_in_mid_stream() {
     assert_eq!(ward.end("TERM").0.code(), Some(0));
 }
 
+/// Stopped beyond its session and woken as a zombie: what it had open counts for nothing, and it
+/// comes back as an ordinary member.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn a_zombie_is_fenced() {
+    let world = World::new(Broker::shared(), 2, "");
+    let mut one = world.run("one", &["--workers", "1"]);
+    one.is_ready("0,1");
+    world.produce(&events(10, 2, "a"));
+    world.decisions_are_the_fold();
+    one.signal("STOP");
+    world.produce(&events(10, 2, "b"));
+    let mut two = world.run("two", &["--workers", "1"]);
+    two.is_ready("0,1");
+    world.produce(&events(10, 2, "c"));
+    world.decisions_are_the_fold();
+
+    one.signal("CONT");
+    one.says("lost=true");
+    world.produce(&events(10, 2, "d"));
+    world.decisions_are_the_fold();
+    assert_eq!(one.end("TERM").0.code(), Some(0));
+    assert_eq!(two.end("TERM").0.code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a broker: make test"]
+fn a_retention_gap_stops_it_until_it_is_accepted() {
+    let world = World::new(Broker::shared(), 1, "");
+    let mut ward = world.run("one", &["--workers", "1"]);
+    ward.is_ready("0");
+    world.produce(&events(1, 3, "a"));
+    foreign::read(&world.broker, &world.topic("decisions"), 3);
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+    world.produce(&events(1, 3, "b"));
+    world.broker.delete_records(&world.topic("events"), 0, 5);
+
+    let mut ward = world.run("one", &["--workers", "1"]);
+    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
+    assert!(ward.log().contains("from offset 3 to 5 was deleted") && ward.log().contains("--accept-gap"));
+
+    let mut ward = world.run("one", &["--workers", "1", "--accept-gap"]);
+    ward.is_ready("0");
+    let decisions = foreign::read(&world.broker, &world.topic("decisions"), 4);
+    assert_eq!(decisions[3]["value"]["position"]["offset"], 5);
+    let rejected = foreign::read(&world.broker, &world.topic("rejected"), 1);
+    assert_eq!(
+        (&rejected[0]["value"]["reason"], &rejected[0]["value"]["until_offset"]),
+        (&json!("gap"), &json!(5))
+    );
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a broker: make test"]
+fn a_changed_partition_count_ends_it() {
+    let world = World::new(Broker::shared(), 2, "");
+    let mut ward = world.run("one", &["--workers", "1"]);
+    ward.is_ready("0,1");
+    world.broker.widen(&world.topic("events"), 3);
+    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
+    assert!(ward.log().contains("had 2 partitions when this process began and has 3 now"), "{}", ward.log());
+}
+
 #[test]
 #[ignore = "needs a broker: make test"]
 fn bad_input_is_rejected_and_stalls_nothing() {

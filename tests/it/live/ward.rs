@@ -265,11 +265,17 @@ impl Ward {
         self.says(&format!("partitions=\"{partitions}\""));
     }
 
-    /// Sends a signal by its name and waits for the end.
+    /// Sends a signal by its name.
+    #[track_caller]
+    pub(super) fn signal(&self, signal: &str) {
+        said(Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).output());
+    }
+
+    /// Sends a signal and waits for the end.
     #[track_caller]
     pub(super) fn end(mut self, signal: &str) -> (ExitStatus, Duration, String) {
         let began = Instant::now();
-        said(Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).output());
+        self.signal(signal);
         let status = self.wait();
         (status, began.elapsed(), self.log())
     }
