@@ -84,6 +84,11 @@ impl Digest {
         decode_hex(hex).map(Self)
     }
 
+    /// The 64 hex digits, in a buffer of the caller's.
+    pub fn hex<'t>(&self, text: &'t mut [u8; 64]) -> &'t str {
+        encode_hex(&self.0, text)
+    }
+
     /// Appends the 64 hex digits.
     pub fn append_hex(&self, out: &mut Vec<u8>) {
         let mut text = [0; 64];

@@ -117,7 +117,7 @@ impl<const JSON: bool> Serialize for Shape<'_, Revocation<'_>, JSON> {
             "source_session_id": &revocation.source_session_id,
             "not_before": &Shape::<_, JSON>(&revocation.not_before),
             "reason": &revocation.reason,
-            "decision_id": &revocation.decision_id,
+            "decision_id": &Some(revocation.decision_id),
             "by": &Shape::<_, JSON>(&revocation.by),
             "issued_at": &Shape::<_, JSON>(&revocation.issued_at),
         })
@@ -133,8 +133,8 @@ impl<const JSON: bool> Serialize for Shape<'_, Reason<'_>, JSON> {
             "points": &reason.points,
             "severity": &reason.severity,
             "centibans": &reason.centibans,
-            "before": &Side(Evidence::before, &reason.evidence),
-            "now": &Side(Evidence::now, &reason.evidence),
+            "before": &Side::<JSON>(Evidence::before, &reason.evidence),
+            "now": &Side::<JSON>(Evidence::now, &reason.evidence),
             "text": sentence(&reason.evidence).as_str(),
             "report_only": &reason.report_only,
         })
@@ -225,18 +225,19 @@ impl<const JSON: bool> Serialize for Shape<'_, Position<'_>, JSON> {
 /// A digest with the name of its algorithm before it.
 fn prefixed(digest: Digest) -> Line {
     let mut line = Line::default();
-    let written = write!(line, "blake3:{digest}");
+    let mut text = [0; 64];
+    let written = line.write_str("blake3:").and_then(|()| line.write_str(digest.hex(&mut text)));
     debug_assert!(written.is_ok(), "a line holds a digest");
     line
 }
 
 /// One side of an evidence, as a map.
-struct Side<'e>(Walk, &'e Evidence);
+struct Side<'e, const JSON: bool>(Walk, &'e Evidence);
 
 /// `Evidence::before` or `Evidence::now`.
 type Walk = fn(&Evidence, &mut dyn FnMut(&'static str, Said<'_>));
 
-impl Serialize for Side<'_> {
+impl<const JSON: bool> Serialize for Side<'_, JSON> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Side(walk, evidence) = self;
         let mut count = 0;
@@ -245,15 +246,25 @@ impl Serialize for Side<'_> {
         let mut result = Ok(());
         walk(evidence, &mut |key, said| {
             if result.is_ok() {
-                result = match said {
-                    Said::Number(number) => map.serialize_entry(key, &number),
-                    Said::Word(word) => map.serialize_entry(key, word),
-                    Said::List(words) => map.serialize_entry(key, words),
-                };
+                result = map.serialize_entry(key, &Shape::<_, JSON>(&said));
             }
         });
         result?;
         map.end()
+    }
+}
+
+/// In Avro a union of long, string and a list of strings.
+impl<const JSON: bool> Serialize for Shape<'_, Said<'_>, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.0, JSON) {
+            (Said::Number(number), true) => number.serialize(serializer),
+            (Said::Word(word), true) => word.serialize(serializer),
+            (Said::List(words), true) => words.serialize(serializer),
+            (Said::Number(number), false) => serializer.serialize_newtype_variant("Said", 0, "Long", number),
+            (Said::Word(word), false) => serializer.serialize_newtype_variant("Said", 1, "String", word),
+            (Said::List(words), false) => serializer.serialize_newtype_variant("Said", 2, "Array", words),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Every Avro record below is written twice, by convention and through its schema, and compared.
+//!
 //! The forms of a decision, its chain, and that every word finds its place in its schema.
 
 use serde_json::{Value, json};
