@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use sha2::Digest as _;
+
 /// A user's key on every topic: `tenant/user` in UTF-8, split at the first `/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserKey(Box<[u8]>);
@@ -72,7 +74,19 @@ pub fn digest(domain: &str, parts: &[&[u8]]) -> Digest {
     Digest(*hasher.finalize().as_bytes())
 }
 
-/// 32 bytes of BLAKE3, written as 64 hex digits.
+/// SHA-256 over the parts, one after the other: of one file it is what `sha256sum` prints.
+///
+/// Policies and tables are named by it, because people compare them with what they have on disk.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> Digest {
+    let mut hasher = sha2::Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    Digest(hasher.finalize().into())
+}
+
+/// 32 bytes of BLAKE3 or SHA-256, written as 64 hex digits.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 

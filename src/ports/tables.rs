@@ -78,7 +78,7 @@ pub fn digest_of<'f>(files: impl Iterator<Item = (&'f str, Digest)>) -> Digest {
         parts.push(0);
         parts.extend_from_slice(&bytes);
     }
-    id::digest("tables", &[&parts])
+    id::sha256(&[&parts])
 }
 
 /// Tables that can be travelled: which places they know, and which networks resolve there.

@@ -12,7 +12,7 @@ use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 
 use super::record::Record;
 use super::{Mistake, Role};
-use crate::model::id::Digest;
+use crate::model::id::{self, Digest};
 
 #[derive(Debug)]
 pub(super) struct Database {
@@ -49,7 +49,7 @@ impl Database {
         if !has_marker(&bytes) {
             return Err(mistake("no MaxMind DB (its metadata marker is missing)".into()));
         }
-        let digest = Digest(*blake3::hash(&bytes).as_bytes());
+        let digest = id::sha256(&[&bytes]);
         let reader = Reader::from_source(bytes).map_err(|error| mistake(damage(&error)))?;
         let metadata = reader.metadata();
         if metadata.binary_format_major_version != 2 || !matches!(metadata.ip_version, 4 | 6) {

@@ -24,7 +24,7 @@ use record::Record;
 use zones::Zones;
 
 use crate::model::NetworkClass;
-use crate::model::id::Digest;
+use crate::model::id::{self, Digest};
 use crate::model::place::Coordinates;
 use crate::model::time::Timestamp;
 use crate::ports::tables::{Found, Tables, digest_of};
@@ -126,7 +126,7 @@ fn open_classes(path: &Path) -> Result<(Classes, Digest), Vec<Mistake>> {
         let digest = database.digest;
         return Ok((Classes::Database(database), digest));
     }
-    let digest = Digest(*blake3::hash(&bytes).as_bytes());
+    let digest = id::sha256(&[&bytes]);
     Ok((Classes::List(List::parse(path, &bytes)?), digest))
 }
 

@@ -226,7 +226,7 @@ impl<const JSON: bool> Serialize for Shape<'_, Position<'_>, JSON> {
 fn prefixed(digest: Digest) -> Line {
     let mut line = Line::default();
     let mut text = [0; 64];
-    let written = line.write_str("blake3:").and_then(|()| line.write_str(digest.hex(&mut text)));
+    let written = line.write_str("sha256:").and_then(|()| line.write_str(digest.hex(&mut text)));
     debug_assert!(written.is_ok(), "a line holds a digest");
     line
 }

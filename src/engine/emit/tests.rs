@@ -104,7 +104,7 @@ fn the_json_of_a_decision() {
             r#""user_risk":{{"level":"high","previous":"low"}},"behavior":null,"evaluation_id":null,"#,
             r#""facts":{{"country":"AU","latitude":-33.9,"longitude":151.2,"radius_km":50,"place_source":"mmdb","#,
             r#""asn":1221,"network_class":null,"utc_offset_minutes":660,"browser":"Chrome","os":"macOS","device":"desktop"}},"#,
-            r#""basis":{{"policy":"blake3:{}","engine":"1.0.0","tables":"blake3:{}","model":null}},"#,
+            r#""basis":{{"policy":"sha256:{}","engine":"1.0.0","tables":"sha256:{}","model":null}},"#,
             r#""position":{{"topic":"identity.events","partition":3,"offset":812}},"chain":"{}"}}"#,
         ),
         policy, tables, chain

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Combine, Exception, Policy, Rule, SignalSetting};
 use crate::engine::document::{self, Mistake, Table, Value, quoted};
-use crate::model::id::digest;
+use crate::model::id::sha256;
 use crate::model::signal::Signal;
 use crate::model::{Action, Factor, Factors, Mode, RevocationScope};
 use conditions::Asks;
@@ -288,7 +288,7 @@ impl Draft {
         let (signals, groups) = settings(&self.signals, self.groups);
         Some(Policy {
             name: stem(file).to_owned(),
-            digest: digest("policy", &parts),
+            digest: sha256(&parts),
             texts,
             mode: self.mode,
             combine: self.combine,

@@ -15,7 +15,7 @@ struct Layer {
 
 /// The table of ARCHITECTURE.md. `cli`, `app` and `main` may use everything.
 const LAYERS: &[Layer] = &[
-    pure("model", "", "serde thiserror jiff blake3 secrecy"),
+    pure("model", "", "serde thiserror jiff blake3 sha2 secrecy"),
     pure("ports", "model", "serde thiserror ipnet"),
     pure(
         "engine",
