@@ -194,7 +194,7 @@ fn body(act: &Act) -> Body<'static> {
             about: About {
                 event_id: (act.pick > 100).then(|| text("e", act.pick % 50)),
                 session_id: act.session.map(|session| text("s", session)),
-                since: (act.pick % 5 == 0).then_some(Timestamp::EPOCH),
+                since: act.pick.is_multiple_of(5).then_some(Timestamp::EPOCH),
             },
             by: FeedbackBy::from_code(act.pick % 4).unwrap(),
             assurance: None,
@@ -281,7 +281,7 @@ fn check_parts(profile: &Profile, parts: &Parts) {
     let mut stored = parts.0.keys().copied().filter(|part| *part != Part::Core);
     assert!(core.parts().iter().eq(stored.by_ref()), "core names the parts that are stored");
 
-    let chunks = core.journal().oldest_first().map(|chunk| Part::Journal(chunk));
+    let chunks = core.journal().oldest_first().map(Part::Journal);
     let chunks: Vec<_> = chunks.map(|part| Chunk::decode(&parts.0[&part]).unwrap()).collect();
     let checkpoint = parts.0.get(&Part::Checkpoint).map(|bytes| Checkpoint::decode(bytes).unwrap());
     assert_eq!(&fold(checkpoint.as_ref(), &chunks), core.baseline(), "the baseline is the fold of its steps");

@@ -230,7 +230,6 @@ pub fn seconds_u32(elapsed: Duration) -> u32 {
     u32::try_from(elapsed.as_secs()).unwrap_or(u32::MAX)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "masked to seven bits")]
 const fn low7(value: u64) -> u8 {
     (value & 0x7f) as u8
 }
