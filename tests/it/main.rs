@@ -20,6 +20,7 @@ mod oracle;
 mod reference;
 mod score;
 mod sim;
+mod size;
 mod store;
 mod tables;
 mod tidy;

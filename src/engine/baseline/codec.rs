@@ -67,6 +67,12 @@ impl<'b> Writer<'b> {
         self.out.extend_from_slice(&key.to_le_bytes());
     }
 
+    /// The low 40 bits.
+    pub fn key40(&mut self, key: u64) {
+        let [a, b, c, d, e, _, _, _] = key.to_le_bytes();
+        self.out.extend_from_slice(&[a, b, c, d, e]);
+    }
+
     /// The low 48 bits.
     pub fn key48(&mut self, key: u64) {
         let [a, b, c, d, e, f, _, _] = key.to_le_bytes();
@@ -179,6 +185,12 @@ impl<'b> Reader<'b> {
         let (key, rest) = self.rest.split_first_chunk::<8>().ok_or(Error::Truncated)?;
         self.rest = rest;
         Ok(u64::from_le_bytes(*key))
+    }
+
+    pub fn key40(&mut self) -> Result<u64, Error> {
+        let ([a, b, c, d, e], rest) = self.rest.split_first_chunk::<5>().ok_or(Error::Truncated)?;
+        self.rest = rest;
+        Ok(u64::from_le_bytes([*a, *b, *c, *d, *e, 0, 0, 0]))
     }
 
     pub fn key48(&mut self) -> Result<u64, Error> {

@@ -7,7 +7,7 @@ use super::few::Few;
 use super::habits::{Baseline, Fix};
 use super::journal::Head;
 use super::marks::{Case, Failures, Glance, Held, Recent, Reported, Revoked, Standing, read_option};
-use super::part::{PART_BYTES_MAX, Part, PartSet};
+use super::part::{Part, PartSet};
 use super::session::Sessions;
 use crate::model::History;
 use crate::model::observation::Keys;
@@ -175,7 +175,7 @@ impl Core {
         self.journal.write(&mut to);
         self.baseline.write(&mut to);
         to.uint(self.batches.into());
-        self.sessions.write(&mut to);
+        self.sessions.write(&mut to, &self.baseline);
         self.failures.write(&mut to);
         to.size(self.refused.len());
         for at in &self.refused {
@@ -205,20 +205,6 @@ impl Core {
         }
     }
 
-    /// Lets go of the oldest held observations while the rest would not fit into a part: only a full
-    /// profile with all of them held comes near.
-    pub(crate) fn fit(&mut self) {
-        let mut buffer = Vec::new();
-        while self.held.len() > HELD_SURE {
-            buffer.clear();
-            self.encode(&mut buffer);
-            if buffer.len() <= PART_BYTES_MAX {
-                return;
-            }
-            self.drop_oldest_held();
-        }
-    }
-
     pub(crate) fn drop_oldest_held(&mut self) {
         let oldest = self.held.iter().enumerate().min_by_key(|(_, held)| held.step.at);
         if let Some((oldest, _)) = oldest {
@@ -236,14 +222,16 @@ impl Core {
         if parts.has(Part::Core) {
             return Err(Error::Range("parts"));
         }
+        let journal = Head::read(&mut from)?;
+        let baseline = Baseline::read(&mut from)?;
         let core = Self {
             first_seen,
             newest,
             parts,
-            journal: Head::read(&mut from)?,
-            baseline: Baseline::read(&mut from)?,
+            journal,
             batches: from.number("batches")?,
-            sessions: Sessions::read(&mut from)?,
+            sessions: Sessions::read(&mut from, &baseline)?,
+            baseline,
             failures: Failures::read(&mut from)?,
             refused: read_few(&mut from, Reader::time)?,
             held: read_held(&mut from)?,
@@ -280,8 +268,6 @@ fn read_held(from: &mut Reader<'_>) -> Result<Vec<Held>, Error> {
 }
 
 const VERSION: u8 = 1;
-/// As many fit whatever else is kept; a test adds it up.
-const HELD_SURE: usize = 6;
 
 #[cfg(test)]
 mod tests;

@@ -77,6 +77,16 @@ impl Devices {
     }
 
     #[must_use]
+    pub fn get(&self, index: usize) -> Option<&Device> {
+        self.0.get(index)
+    }
+
+    #[must_use]
+    pub fn position(&self, key: u64) -> Option<usize> {
+        self.iter().position(|device| device.key == key)
+    }
+
+    #[must_use]
     pub fn find(&self, key: u64) -> Option<&Device> {
         self.iter().find(|device| device.key == key)
     }
@@ -105,10 +115,10 @@ impl Devices {
     }
 
     pub(super) fn decay(&mut self, remains: Remains) {
-        for device in self.0.iter_mut() {
+        self.0.retain_mut(|device| {
             device.weight = remains.of(device.weight);
-        }
-        self.0.retain(|device| device.weight > 0);
+            device.weight > 0
+        });
     }
 
     pub(super) fn write(&self, to: &mut Writer<'_>, day: i32) {

@@ -72,10 +72,14 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
     }
 
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        self.retain_mut(|item| keep(item));
+    }
+
+    pub fn retain_mut(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
         let mut kept = 0_u8;
         for from in 0..usize::from(self.len) {
-            let Some(item) = self.items.get(from).copied() else { break };
-            if keep(&item) {
+            let Some(mut item) = self.items.get(from).copied() else { break };
+            if keep(&mut item) {
                 if let Some(to) = self.items.get_mut(usize::from(kept)) {
                     *to = item;
                 }

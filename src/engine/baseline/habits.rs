@@ -14,7 +14,7 @@ use crate::model::place::Coordinates;
 use crate::model::time::Timestamp;
 
 /// The weight of one learned login of assurance 1, before decay.
-pub const WEIGHT_UNIT: u32 = 64;
+pub const WEIGHT_UNIT: u32 = 32;
 
 /// A place at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Baseline {
             self.devices.learn(device, step.client, weight, day);
         }
         if let Some(address) = step.address {
-            self.networks.learn_address(address, weight, day);
+            self.networks.learn_address(address, weight);
         }
         if let Some(prefix) = step.prefix {
             self.networks.learn_prefix(prefix, weight, day);
@@ -81,7 +81,7 @@ impl Baseline {
             self.networks.learn_asn(asn, weight, day);
         }
         if let Some(country) = step.country {
-            self.networks.learn_country(country, weight, day);
+            self.networks.learn_country(country, weight);
         }
         if step.interactive {
             self.hours.learn(local, assurance * HOUR_UNIT);

@@ -139,10 +139,10 @@ impl Places {
     }
 
     pub(super) fn decay(&mut self, remains: Remains) {
-        for place in self.0.iter_mut() {
+        self.0.retain_mut(|place| {
             place.weight = remains.of(place.weight);
-        }
-        self.0.retain(|place| place.weight > 0);
+            place.weight > 0
+        });
     }
 
     pub(super) fn write(&self, to: &mut Writer<'_>, day: i32) {

@@ -3,8 +3,9 @@
 use super::codec::{Error, Reader, Writer};
 use super::devices::Client;
 use super::few::Few;
-use super::habits::{Fix, read_fix, write_fix};
+use super::habits::{Baseline, Fix};
 use crate::model::Factors;
+use crate::model::place::Coordinates;
 use crate::model::time::Timestamp;
 
 pub const SESSIONS_MAX: usize = 4;
@@ -76,48 +77,152 @@ impl Sessions {
         self.0.retain(keep);
     }
 
-    pub(super) fn write(&self, to: &mut Writer<'_>) {
+    /// A device that was learned is written as its number in `habits`, and its client not at all; a
+    /// fix where one was before is written as that one. Most sessions are of such a kind.
+    pub(super) fn write(&self, to: &mut Writer<'_>, habits: &Baseline) {
         to.size(self.len());
+        let mut earlier = Earlier::of(habits);
         for session in self.iter() {
-            to.key64(session.key);
+            let learned = session.device.and_then(|key| habits.devices.position(key));
+            let device = match (session.device, learned) {
+                (None, _) => NO_DEVICE,
+                (Some(_), Some(_)) => LEARNED_DEVICE,
+                (Some(_), None) => OWN_DEVICE,
+            };
+            let own_client = client_of(habits, learned) != Some(session.client);
+            let fix = earlier.kind(session.fix);
             let flag = |set: bool, bit: u8| u8::from(set) << bit;
-            to.byte(flag(session.risky, 0) | flag(session.revoked, 1) | flag(session.device.is_some(), 2));
+            to.key64(session.key);
+            to.byte(
+                flag(session.risky, 0)
+                    | flag(session.revoked, 1)
+                    | flag(own_client, 2)
+                    | device << 3
+                    | fix << 5,
+            );
             to.time(session.started);
             to.time(session.last);
-            if let Some(device) = session.device {
-                to.key64(device);
+            match (session.device, learned) {
+                (_, Some(index)) => to.size(index),
+                (Some(key), None) => to.key64(key),
+                (None, None) => {}
             }
-            to.uint(session.client.code().into());
-            write_fix(to, session.fix);
+            if own_client {
+                to.uint(session.client.code().into());
+            }
+            if let Some(at) = session.fix {
+                if fix == OWN_FIX {
+                    to.coordinates(at.coordinates);
+                }
+                to.time(at.at);
+            }
+            earlier.note(session.fix);
             to.uint(session.presented.bits().into());
             to.bytes(&session.taught.to_le_bytes());
         }
     }
 
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+    pub(super) fn read(from: &mut Reader<'_>, habits: &Baseline) -> Result<Self, Error> {
         let mut sessions = Few::default();
+        let mut earlier = Earlier::of(habits);
         for _ in 0..from.size(SESSIONS_MAX, "sessions")? {
             let key = from.key64()?;
             let flags = from.byte()?;
-            if flags > 7 {
-                return Err(Error::Range("session"));
+            let (started, last) = (from.time()?, from.time()?);
+            let (device, learned) = match flags >> 3 & 3 {
+                NO_DEVICE => (None, None),
+                LEARNED_DEVICE => {
+                    let index = from.number("device")?;
+                    (habits.devices.get(index).map(|device| device.key), Some(index))
+                }
+                OWN_DEVICE => (Some(from.key64()?), None),
+                _ => return Err(Error::Range("device")),
+            };
+            if device.and_then(|key| habits.devices.position(key)) != learned {
+                return Err(Error::Range("device"));
             }
+            let known = client_of(habits, learned);
+            let client = if flags & 4 != 0 {
+                let own = Client::from_code(from.number("client")?)?;
+                Some(own).filter(|own| known != Some(*own))
+            } else {
+                known
+            };
+            let kind = flags >> 5;
+            let coordinates = match kind {
+                NO_FIX => None,
+                OWN_FIX => Some(from.coordinates()?),
+                kind => Some(earlier.fix(kind).ok_or(Error::Range("fix"))?),
+            };
+            let fix = match coordinates {
+                Some(coordinates) => Some(Fix { coordinates, at: from.time()? }),
+                None => None,
+            };
+            if earlier.kind(fix) != kind {
+                return Err(Error::Range("fix"));
+            }
+            earlier.note(fix);
             sessions.push(Session {
                 key,
+                started,
+                last,
+                device,
+                client: client.ok_or(Error::Range("client"))?,
+                fix,
+                presented: read_factors(from)?,
                 risky: flags & 1 != 0,
                 revoked: flags & 2 != 0,
-                started: from.time()?,
-                last: from.time()?,
-                device: if flags & 4 != 0 { Some(from.key64()?) } else { None },
-                client: Client::from_code(from.number("client")?)?,
-                fix: read_fix(from)?,
-                presented: read_factors(from)?,
                 taught: u16::from_le_bytes(from.bytes()?),
             });
         }
         Ok(Self(sessions))
     }
 }
+
+fn client_of(habits: &Baseline, learned: Option<usize>) -> Option<Client> {
+    learned.and_then(|index| habits.devices.get(index)).map(|device| device.client)
+}
+
+/// Places that were written before: of the last trusted fix, and of the session before.
+struct Earlier {
+    trusted: Option<Coordinates>,
+    session: Option<Coordinates>,
+}
+
+impl Earlier {
+    fn of(habits: &Baseline) -> Self {
+        Self { trusted: habits.fix.map(|fix| fix.coordinates), session: None }
+    }
+
+    fn kind(&self, fix: Option<Fix>) -> u8 {
+        match fix.map(|fix| fix.coordinates) {
+            None => NO_FIX,
+            fix if fix == self.trusted => TRUSTED_FIX,
+            fix if fix == self.session => SESSION_FIX,
+            Some(_) => OWN_FIX,
+        }
+    }
+
+    fn fix(&self, kind: u8) -> Option<Coordinates> {
+        match kind {
+            TRUSTED_FIX => self.trusted,
+            SESSION_FIX => self.session,
+            _ => None,
+        }
+    }
+
+    fn note(&mut self, fix: Option<Fix>) {
+        self.session = fix.map(|fix| fix.coordinates).or(self.session);
+    }
+}
+
+const NO_DEVICE: u8 = 0;
+const LEARNED_DEVICE: u8 = 1;
+const OWN_DEVICE: u8 = 2;
+const NO_FIX: u8 = 0;
+const TRUSTED_FIX: u8 = 1;
+const SESSION_FIX: u8 = 2;
+const OWN_FIX: u8 = 3;
 
 pub(super) fn read_factors(from: &mut Reader<'_>) -> Result<Factors, Error> {
     let bits = from.number("factors")?;

@@ -29,11 +29,11 @@ impl Detector for Network {
         if core.baseline().logins < LOGINS_MIN {
             return Finding::Unknown(Why::NoBaseline);
         }
-        let (Some(address), Some(prefix)) = (seen.keys.address, seen.keys.prefix) else {
+        let Some(prefix) = seen.keys.prefix else {
             return Finding::Unknown(Why::NoAddress);
         };
         let networks = &core.baseline().networks;
-        if networks.address(address).is_some() || networks.prefix(prefix).is_some() {
+        if networks.prefix(prefix).is_some() {
             return Finding::Quiet;
         }
         let asn_seen = seen.facts.asn.map(|asn| networks.asn(asn).is_some());

@@ -1,5 +1,7 @@
 //! Behaviour: judged before the signals look, so that they find it in `core`; learned after.
 
+use std::time::Duration;
+
 use super::{Outcomes, Stage};
 use crate::engine::baseline::marks::Glance;
 use crate::engine::baseline::{Part, Profile};
@@ -26,9 +28,12 @@ pub(super) fn watch(profile: &mut Profile, stage: &Stage<'_>) -> Option<Watched>
         let judged = biometrics::judge(&features, stage.second(), &mut parts);
         let (session, device) = (stage.seen.keys.session, stage.seen.keys.device);
         let glances = &mut profile.core_mut().glances;
-        glances.retain(|glance| match session {
-            Some(_) => glance.session != session,
-            None => glance.session.is_some() || glance.device != device,
+        glances.retain(|glance| {
+            let same = match session {
+                Some(_) => glance.session == session,
+                None => glance.session.is_none() && glance.device == device,
+            };
+            !same && stage.at.since_or_zero(glance.at) <= REMEMBERED
         });
         glances.push(Glance { session, device, at: stage.second(), judged });
         touch(profile, behavior);
@@ -80,3 +85,6 @@ fn touch(profile: &mut Profile, behavior: &Behavior<'_>) {
         profile.touch(part);
     }
 }
+
+/// A login comes soon after what was typed for it, or not at all.
+const REMEMBERED: Duration = Duration::from_secs(3600);

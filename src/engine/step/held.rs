@@ -20,8 +20,10 @@ use crate::model::id::hash64;
 use crate::model::observation::Keys;
 use crate::model::time::Timestamp;
 
-/// Learns what has waited for `unanswered` and came on three days.
+/// Learns what has waited for `unanswered` and came on three days; forgets what waited in vain.
 pub(super) fn settle(profile: &mut Profile, at: Timestamp, unanswered: Option<Duration>) {
+    // What nobody spoke of for so long will not be spoken of; it would wait for ever.
+    profile.core_mut().held.retain(|held| at.since_or_zero(held.step.at) <= FORGOTTEN_AFTER);
     let Some(unanswered) = unanswered else { return };
     let waited = |held: &Held| {
         held.days >= DAYS_UNANSWERED && at.since(held.first).is_some_and(|waited| waited >= unanswered)
@@ -118,3 +120,5 @@ fn same_place(one: &LearnStep, other: &LearnStep) -> bool {
 }
 
 const DAYS_UNANSWERED: u8 = 3;
+/// A trip that is made every month is still learned.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(45 * 86_400);

@@ -228,7 +228,6 @@ fn remember(profile: &mut Profile, stage: &Stage<'_>) {
     if stage.seen.event.has_own_id {
         core.recent.push(stage.seen.keys.event);
     }
-    core.fit();
     profile.touch(Part::Core);
 }
 
