@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the edge waits for a broker, for signals and for threads")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -108,12 +109,11 @@ fn keep<T>(found: Result<T, Vec<String>>, mistakes: &mut Vec<String>) -> Option<
     found.map_err(|found| mistakes.extend(found)).ok()
 }
 
+/// Topics as the broker describes them, by name.
+type Topics = BTreeMap<String, There>;
+
 /// Waits for the broker, saying so once; `None` when told to stop meanwhile.
-fn reach(
-    connection: &Connection,
-    names: &Names,
-    stop: &Stop,
-) -> Result<Option<(Admin, std::collections::BTreeMap<String, There>)>, Failure> {
+fn reach(connection: &Connection, names: &Names, stop: &Stop) -> Result<Option<(Admin, Topics)>, Failure> {
     let admin = Admin::new(connection)?;
     let wanted = topics::wanted(names);
     let topics: Vec<_> = wanted.iter().map(|topic| topic.name).collect();
@@ -150,7 +150,7 @@ fn reach(
 }
 
 /// Topics that cannot work end the command with every mistake; weak ones are said.
-fn check(names: &Names, there: &std::collections::BTreeMap<String, There>) -> Result<There, Failure> {
+fn check(names: &Names, there: &Topics) -> Result<There, Failure> {
     let wanted = topics::wanted(names);
     let (wrong, weak): (Vec<_>, Vec<_>) = topics::compare(&wanted, there, None)
         .into_iter()

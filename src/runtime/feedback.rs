@@ -224,7 +224,6 @@ fn copy(
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
 fn ended(failure: Failure) -> Ended {
     match failure {
         Failure::Fatal(why) => Ended::Refused(why),

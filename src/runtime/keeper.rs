@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "measures how long a checkpoint takes")]
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -102,10 +102,7 @@ fn keep(store: &dyn StateStore, batches: &Receiver<Errand>, kept: &SyncSender<Ke
             if kept.send(Kept { partition, batch, outcome }).is_err() {
                 return;
             }
-            next = match batches.try_recv() {
-                Ok(batch) => Some(batch),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = batches.try_recv().ok();
         }
         if let Err(error) = store.flush() {
             Happened::StoreFailed { why: &error.to_string() }.emit();

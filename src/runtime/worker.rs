@@ -170,7 +170,7 @@ impl Worker {
         if let Err(error) = &kept.outcome {
             Happened::StoreFailed { why: &error.to_string() }.emit();
         }
-        self.dispatch.checkpointed(kept.partition, &kept.batch, kept.outcome.as_ref().map(|()| ()));
+        self.dispatch.checkpointed(kept.partition, &kept.batch, kept.outcome.as_ref().copied());
     }
 
     fn carry_out_all(&mut self) -> Result<(), Ended> {
@@ -532,7 +532,6 @@ const fn kind(failure: &Failure) -> &'static str {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
 fn ended(failure: Failure) -> Ended {
     match failure {
         Failure::Fatal(why) => Ended::Refused(why),

@@ -1,5 +1,6 @@
 //! The source and the ledger against a real broker, with no lane between: what they promise to the
 //! pipeline.
+#![expect(clippy::disallowed_methods, reason = "a test waits for processes and brokers, with a deadline")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

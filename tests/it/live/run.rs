@@ -1,5 +1,6 @@
 //! `ward run` from the outside: what goes in, what comes out, and what happens when something is
 //! not as it should be.
+#![expect(clippy::disallowed_methods, reason = "a test waits for processes and brokers, with a deadline")]
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;

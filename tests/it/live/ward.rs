@@ -1,5 +1,6 @@
 //! A `ward run` of the test's own, with topics, group and store that nobody else has; and the
 //! yardstick: the plain fold of the input through the engine, with no lane and no store in sight.
+#![expect(clippy::disallowed_methods, reason = "a test waits for processes and brokers, with a deadline")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
