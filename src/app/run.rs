@@ -187,7 +187,7 @@ fn lane_settings(settings: &Settings, partitions: i32) -> lane::Settings {
         revocations: rendering(settings.topics.revocations.format),
         rejected: rendering(settings.topics.rejected.format),
         limits: settings.identity.clone(),
-        profiles_cached: PROFILES_CACHED,
+        profiles_cached: PROFILES_CACHED / usize::try_from(partitions).unwrap_or(1).max(1),
         record_bytes_max: RECORD_BYTES_MAX,
         hash_seed: hash_seed(),
     }
@@ -439,8 +439,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(120);
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(4_500);
 const LEAVE_PAUSE: Duration = Duration::from_millis(5);
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
-/// Decoded profiles a lane keeps at hand: about 2 KiB each.
-const PROFILES_CACHED: usize = 20_000;
+/// Decoded profiles that a process keeps at hand if it has all partitions, about 3 KiB each: what was
+/// read costs a look-up, what was not a read of the store.
+const PROFILES_CACHED: usize = 120_000;
 /// What brokers take unless told otherwise, less what a batch adds.
 const RECORD_BYTES_MAX: usize = 900_000;
 const STORE_CACHE_BYTES: u64 = 128 << 20;
