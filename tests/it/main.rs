@@ -12,6 +12,7 @@
 mod avro;
 mod bytes;
 mod fold;
+mod demo;
 mod golden;
 mod laws;
 mod live;

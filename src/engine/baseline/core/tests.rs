@@ -1,3 +1,5 @@
+//! What `core` holds, how large it gets, and that it is read back as it was written.
+
 use super::*;
 use crate::engine::baseline::codec::Writer;
 use crate::engine::baseline::devices::Client;
