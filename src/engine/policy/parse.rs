@@ -167,8 +167,11 @@ impl Draft {
         }
         if let Some(signals) = root.table("signals") {
             for (name, value) in signals.entries() {
-                if let (Some(signal), Some(table)) = (name.word(Signal::ALL, Signal::name), value.table()) {
-                    self.read_signal(signal, table, &name);
+                match (name.word(Signal::ALL, Signal::name), value.table()) {
+                    (Some(signal), Some(table)) => self.read_signal(signal, table, &name),
+                    // What is wrong under a misspelt name is wrong under the right one, too.
+                    (None, Some(mut table)) => read_setting(&mut table, &mut Setting::default()),
+                    (_, None) => {}
                 }
             }
         }
@@ -237,8 +240,7 @@ impl Draft {
     fn read_signal(&mut self, signal: Signal, mut table: Table<'_>, name: &Value<'_>) {
         let slot = self.signals.get_mut(signal.index());
         let mut setting = slot.as_ref().and_then(|slot| **slot).unwrap_or_default();
-        set(&mut setting.points, table.take("points").and_then(|value| value.number(0, 100)));
-        set(&mut setting.report_only, table.take("report_only").and_then(|value| value.flag()));
+        read_setting(&mut table, &mut setting);
         if let Some(slot) = slot {
             *slot = Some(setting);
         }
@@ -454,6 +456,11 @@ fn combine(value: &Value<'_>) -> Option<Combine> {
 /// `"never"`, or a time.
 fn unanswered_after(value: &Value<'_>) -> Option<Option<Duration>> {
     if value.is_text("never") { Some(None) } else { value.duration_from(TIME_MIN).map(Some) }
+}
+
+fn read_setting(table: &mut Table<'_>, setting: &mut Setting) {
+    set(&mut setting.points, table.take("points").and_then(|value| value.number(0, 100)));
+    set(&mut setting.report_only, table.take("report_only").and_then(|value| value.flag()));
 }
 
 fn set<T>(slot: &mut T, value: Option<T>) {

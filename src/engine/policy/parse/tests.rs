@@ -31,13 +31,13 @@ fn policy(text: &str) -> Policy {
 }
 
 #[test]
-fn five_mistakes_give_five_messages() {
+fn every_mistake_gives_a_message() {
     check(
         "mode = 'enforced'
 [signals.new_device]
 points = 101
 [signals.new_devise]
-points = 1
+points = 300
 [[rule]]
 id = 'a'
 when = {}
@@ -47,6 +47,7 @@ then = { action = 'kill' }
             "p.toml:3:8: `mode` is `enforced`; did you mean `enforce`?",
             "p.toml:5:10: `signals.new_device.points` is the integer `101`, expected a whole number from 0 to 100",
             "p.toml:6:10: `signals` is `new_devise`; did you mean `new_device`?",
+            "p.toml:7:10: `signals.new_devise.points` is the integer `300`, expected a whole number from 0 to 100",
             "p.toml:10:8: `rule.when` is empty, expected at least one condition",
             "p.toml:11:19: `rule.then.action` is `kill`; expected one of allow, challenge, step_up, deny, revoke",
         ],
