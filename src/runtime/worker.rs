@@ -319,8 +319,10 @@ impl Worker {
             return self.collect(POLL_MAX);
         }
         let now = self.shared.clock.now();
-        let longest = if self.dispatch.is_publishing() { POLL_WHILE_PUBLISHING } else { POLL_MAX };
-        let wait = self.dispatch.wake_at().since(now).min(longest);
+        // A moment that has passed and led to nothing (a transaction is under way, or a back-off) must
+        // not make this a busy loop.
+        let longest = if self.dispatch.is_publishing() { POLL_MIN } else { POLL_MAX };
+        let wait = self.dispatch.wake_at().since(now).clamp(POLL_MIN, longest);
 
         let shared = self.shared.clone();
         let with = With {
@@ -542,7 +544,7 @@ fn ended(failure: Failure) -> Ended {
 /// Longest wait for a record: how soon a stop is noticed.
 const POLL_MAX: Duration = Duration::from_millis(100);
 /// The outcome of a transaction is waited for elsewhere, so it is looked for often.
-const POLL_WHILE_PUBLISHING: Duration = Duration::from_millis(1);
+const POLL_MIN: Duration = Duration::from_millis(1);
 const LOOK_EVERY: u32 = 16;
 /// Far below `max.poll.interval.ms`.
 const POLL_EVERY: Duration = Duration::from_secs(2);

@@ -57,23 +57,12 @@ impl Admin {
     pub fn describe(&self, names: &[&str], patience: Duration) -> Result<BTreeMap<String, There>, Failure> {
         let metadata = self.metadata(patience)?;
         let mut there = BTreeMap::new();
-        for topic in metadata.topics().iter().filter(|topic| names.contains(&topic.name())) {
-            if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
-                match code {
-                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => continue,
-                    _ => return Err(refused(&format!("describe topic {}", topic.name()), code)),
-                }
-            }
-            let replication =
-                topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
-            there.insert(
-                topic.name().to_owned(),
-                There {
-                    partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
-                    replication: i32::try_from(replication).unwrap_or(i32::MAX),
-                    settings: None,
-                },
-            );
+        note(&metadata, names, &mut there)?;
+        for name in names.iter().filter(|name| !metadata.topics().iter().any(|topic| topic.name() == **name))
+        {
+            // A list of all topics leaves out what we may not see; asked by name, the broker says which.
+            let one = self.client.inner().fetch_metadata(Some(name), patience.min(REQUEST_TIMEOUT));
+            note(&one.map_err(|error| self.unreachable(patience, &error))?, names, &mut there)?;
         }
         self.read_settings(&mut there, patience)?;
         Ok(there)
@@ -187,6 +176,29 @@ impl Admin {
             None => Failure::Refused { what: "the request".into(), reason: error.to_string() },
         }
     }
+}
+
+/// Takes what `metadata` says of `names`.
+fn note(metadata: &Metadata, names: &[&str], there: &mut BTreeMap<String, There>) -> Result<(), Failure> {
+    for topic in metadata.topics().iter().filter(|topic| names.contains(&topic.name())) {
+        if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
+            match code {
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => continue,
+                _ => return Err(refused(&format!("describe topic {}", topic.name()), code)),
+            }
+        }
+        let replication =
+            topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
+        there.insert(
+            topic.name().to_owned(),
+            There {
+                partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+                replication: i32::try_from(replication).unwrap_or(i32::MAX),
+                settings: None,
+            },
+        );
+    }
+    Ok(())
 }
 
 /// The broker is away, as opposed to unwilling.

@@ -116,6 +116,24 @@ impl Broker {
         );
     }
 
+    /// Forbids a user one operation on a topic, and lets everybody do the rest.
+    #[track_caller]
+    pub(super) fn deny(&self, user: &str, operation: &str, topic: &str) {
+        let rules: [&[&str]; 2] = [
+            &["--allow-principal", "User:*", "--operation", "All"],
+            &["--deny-principal", &format!("User:{user}"), "--operation", operation],
+        ];
+        for rule in rules {
+            said(
+                Command::new(script("broker"))
+                    .args(["tool", "kafka.admin.AclCommand", "--add", "--topic", topic])
+                    .args(rule)
+                    .args(["--bootstrap-server", &self.settings["WARD_KAFKA_PLAIN"]])
+                    .output(),
+            );
+        }
+    }
+
     /// Changes a setting of a topic with the broker's own tool.
     #[track_caller]
     pub(super) fn configure(&self, topic: &str, setting: &str) {

@@ -392,7 +392,19 @@ fn over_tls_with_scram() {
     ward.is_ready("0,1");
     world.produce(&events(5, 2, "a"));
     world.decisions_are_the_fold();
-    assert_eq!(ward.end("TERM").0.code(), Some(0));
+
+    // While it runs, then before it starts: what it may not do is named, and how to allow it.
+    world.broker.deny("ward", "Write", &world.topic("alerts"));
+    let mut thief = login("user3", "stolen", 0);
+    thief["type"] = json!("access");
+    thief["device_fingerprint"] = json!("d-thief");
+    world.produce(&[thief]);
+    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
+    assert!(ward.log().contains("allow Write on the risk topics"), "{}", ward.log());
+    world.broker.deny("ward", "Describe", &world.topic("alerts"));
+    let mut ward = world.run("one", &["--workers", "1"]);
+    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
+    assert!(ward.log().contains("the broker refuses"), "{}", ward.log());
 }
 
 fn base64(bytes: &[u8]) -> String {
