@@ -9,12 +9,16 @@ use std::time::Duration;
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Begins to listen. Where that is not possible, the system's own way of interrupting stays.
+    /// Listens from now on. Where that is not possible, the system's own way of interrupting stays.
     pub(crate) fn listen() -> Self {
         let interrupt = Self::default();
         let told = interrupt.clone();
-        let listening = std::thread::Builder::new().name("interrupt".into()).spawn(move || told.wait());
-        drop(listening);
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let listen = move || told.wait(&move || drop(ready.send(())));
+        if std::thread::Builder::new().name("interrupt".into()).spawn(listen).is_ok() {
+            // Also when the thread ends without a word: its end of the channel is gone then.
+            drop(is_ready.recv());
+        }
         interrupt
     }
 
@@ -22,9 +26,9 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn wait(&self) {
+    fn wait(&self, ready: &dyn Fn()) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        if runtime.block_on(signal()).is_ok() {
+        if runtime.block_on(signal(ready)).is_ok() {
             self.0.store(true, Ordering::Relaxed);
             pause(PATIENCE);
             // Whoever waits for input does not look at a flag.
@@ -33,18 +37,24 @@ impl Interrupt {
     }
 }
 
-async fn signal() -> std::io::Result<()> {
+/// `ready` is called once the process would hear of a signal.
+async fn signal(ready: &dyn Fn()) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        ready();
         tokio::select! {
-            told = tokio::signal::ctrl_c() => told,
+            _ = interrupt.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
         }
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    {
+        ready();
+        tokio::signal::ctrl_c().await
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: a deadline for work that does not look")]

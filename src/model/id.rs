@@ -66,13 +66,33 @@ pub fn hash64(domain: &str, parts: &[&[u8]]) -> u64 {
 /// BLAKE3 over a domain and the parts, each led by its length.
 #[must_use]
 pub fn digest(domain: &str, parts: &[&[u8]]) -> Digest {
+    let domain = domain.as_bytes();
+    let parts = || std::iter::once(&domain).chain(parts);
+    // Almost all of them fit here, and hashing one short text at once is twice as fast as setting a
+    // hasher up to be fed.
+    let mut room = [0; SHORT_BYTES];
+    let mut length = 0;
+    for part in parts() {
+        for bytes in [&(part.len() as u64).to_le_bytes(), *part] {
+            let end = length + bytes.len();
+            if let Some(room) = room.get_mut(length..end) {
+                room.copy_from_slice(bytes);
+            }
+            length = end;
+        }
+    }
+    if let Some(text) = room.get(..length) {
+        return Digest(*blake3::hash(text).as_bytes());
+    }
     let mut hasher = blake3::Hasher::new();
-    for part in std::iter::once(&domain.as_bytes()).chain(parts) {
+    for part in parts() {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
     Digest(*hasher.finalize().as_bytes())
 }
+
+const SHORT_BYTES: usize = 256;
 
 /// SHA-256 over the parts, one after the other: of one file it is what `sha256sum` prints.
 ///
@@ -189,4 +209,22 @@ pub struct Position<'a> {
     pub topic: Option<Cow<'a, str>>,
     pub partition: i32,
     pub offset: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_texts_are_hashed_alike() {
+        for length in [0, 1, 200, 230, 231, 232, 233, 300, 5000] {
+            let text = vec![b'x'; length];
+            let mut hasher = blake3::Hasher::new();
+            for part in [b"device".as_slice(), b"acme", &text] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+            assert_eq!(digest("device", &[b"acme", &text]).0, *hasher.finalize().as_bytes(), "{length}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! A file as a lane: one fold, records in, lines out.
 //!
 //! No log stands behind it, so nothing is sealed and nothing can be aborted; the profiles are kept
-//! encoded, each part once, and are the only thing that grows. What a lane knows beside them
+//! encoded, each part once, and are the only thing that grows. Those of busy users are at hand
+//! decoded as well; what is encoded is always the newest. What a lane knows beside them
 //! (records, lines, chain) is [`Mark`] and [`FileLane::lines`]: carried over, a file in two parts
 //! gives the same bytes as in one.
 //!
@@ -12,7 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
+use super::cache::{Cache, Seat};
 use super::lane::panicked;
+use crate::engine::baseline::profile::Error as ProfileError;
 use crate::engine::baseline::{Part, Profile};
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit;
@@ -48,6 +51,9 @@ pub struct FileLane {
     /// Lines so far.
     lines: u64,
     users: Users,
+    cache: Cache,
+    /// Whose profile a step is working on.
+    at_risk: Option<Seat>,
     enricher: Enricher,
     key: Vec<u8>,
     part: Vec<u8>,
@@ -61,6 +67,8 @@ impl FileLane {
             mark: Mark::default(),
             lines: 0,
             users: Users::new(hash_seed),
+            cache: Cache::new(Cache::room_in(CACHE_BYTES), hash_seed),
+            at_risk: None,
             enricher: Enricher::default(),
             key: Vec::new(),
             part: Vec::new(),
@@ -140,11 +148,13 @@ impl FileLane {
         };
         let told = match taken {
             Ok((told, chain)) => {
+                self.at_risk = None;
                 self.mark.chain = chain;
                 told
             }
             Err(rejected) => {
                 out.truncate(start);
+                self.at_risk.take().into_iter().for_each(|seat| self.cache.forget(seat));
                 reject(line, &rejected, out);
                 Told::Rejected(rejected.reason)
             }
@@ -169,10 +179,23 @@ impl FileLane {
         self.key.extend_from_slice(event.user.as_bytes());
         let damaged = |what: String| Damaged { user: format!("{}/{}", event.tenant, event.user), what };
 
-        let slot = self.users.find(&self.key);
-        let mut profile = self.users.load(slot, kind).map_err(|error| damaged(error.to_string()))?;
+        let mut slot = self.users.find(&self.key);
+        let seat = match self.cache.find(&self.key) {
+            Some(seat) => seat,
+            None => {
+                let profile = self.users.load(slot).map_err(|error| damaged(error.to_string()))?;
+                self.cache
+                    .admit(&self.key, profile)
+                    .ok_or_else(|| damaged("there is no seat for it".into()))?
+            }
+        };
+        self.at_risk = Some(seat);
+        let Some(profile) = self.cache.profile_mut(seat) else {
+            return Err(damaged("its seat is empty".into()));
+        };
+        self.users.load_rest(slot, profile, kind).map_err(|error| damaged(error.to_string()))?;
         let position = Position { topic: None, partition: 0, offset: self.mark.offset };
-        let ruling = match step(&mut profile, seen, position, setting) {
+        let ruling = match step(profile, seen, position, setting) {
             Stepped::Decided(ruling) => ruling,
             Stepped::Duplicate => {
                 duplicate(line, seen, out);
@@ -183,7 +206,6 @@ impl FileLane {
         let chain = emit::decision_json(&ruling.decision, self.mark.chain, out);
         // Last: up to here a panic has changed nothing that is kept.
         let (users, user) = (&mut self.users, &self.key);
-        let mut slot = slot;
         profile.take_changes(&mut self.part, |part, state| slot = users.put(slot, user, part, state));
         watch(&ruling);
         Ok(Ok((Told::Decided { action: ruling.decision.action, kind }, chain)))
@@ -247,19 +269,25 @@ impl Users {
         self.index.find(hash(&self.seed, user), |slot| is(&self.slots, *slot, user)).copied()
     }
 
-    /// The profile with the parts that a step of this kind needs.
-    fn load(
+    /// The profile as far as `core` goes.
+    fn load(&self, slot: Option<u32>) -> Result<Profile, ProfileError> {
+        let core = self.stored(slot).and_then(|stored| stored.part(Part::Core));
+        core.map_or_else(|| Ok(Profile::absent()), Profile::from_core)
+    }
+
+    /// The parts that a step of this kind needs besides.
+    fn load_rest(
         &self,
         slot: Option<u32>,
+        profile: &mut Profile,
         kind: EventType,
-    ) -> Result<Profile, crate::engine::baseline::profile::Error> {
-        let Some(stored) = slot.and_then(|slot| get(&self.slots, slot)) else { return Ok(Profile::absent()) };
-        let Some(core) = stored.part(Part::Core) else { return Ok(Profile::absent()) };
-        let mut profile = Profile::from_core(core)?;
-        for part in profile.needs(kind).iter() {
-            profile.load(part, stored.part(part))?;
-        }
-        Ok(profile)
+    ) -> Result<(), ProfileError> {
+        let mut needs = profile.needs(kind).iter();
+        needs.try_for_each(|part| profile.load(part, self.stored(slot).and_then(|stored| stored.part(part))))
+    }
+
+    fn stored(&self, slot: Option<u32>) -> Option<&Stored> {
+        get(&self.slots, slot?)
     }
 
     /// Writes a part, or removes it; returns the user's slot.
@@ -311,3 +339,6 @@ fn get(slots: &[Stored], slot: u32) -> Option<&Stored> {
 fn is(slots: &[Stored], slot: u32, user: &[u8]) -> bool {
     get(slots, slot).is_some_and(|stored| *stored.key == *user)
 }
+
+/// For decoded profiles: some ten thousand.
+const CACHE_BYTES: usize = 64 << 20;
