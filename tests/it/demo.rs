@@ -38,7 +38,8 @@ fn the_example_of_the_readme_steps_up() {
     assert_eq!(actions, [vec!["allow"; 11], vec!["step_up"]].concat());
 
     let last = &decisions[11];
-    let points: u64 = last["reasons"].as_array().unwrap().iter().map(|reason| reason["points"].as_u64().unwrap()).sum();
+    let points: u64 =
+        last["reasons"].as_array().unwrap().iter().map(|reason| reason["points"].as_u64().unwrap()).sum();
     assert_eq!((last["risk_score"].as_u64(), points), (Some(65), 65));
     let told = std::fs::read_to_string("README.md").unwrap();
     for reason in last["reasons"].as_array().unwrap() {

@@ -11,8 +11,8 @@
 
 mod avro;
 mod bytes;
-mod fold;
 mod demo;
+mod fold;
 mod golden;
 mod laws;
 mod live;
