@@ -149,7 +149,9 @@ fn main() {
             |(profile, buffer)| {
                 for seen in &seen {
                     step_one(profile, seen, &setting);
-                    profile.take_changes(buffer, |_, bytes| drop(black_box(bytes)));
+                    profile.take_changes(buffer, |_, bytes| {
+                        black_box(bytes);
+                    });
                 }
             },
             BatchSize::SmallInput,

@@ -96,8 +96,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     drop(told);
     stop.set();
     let died = || Failure::Internal("a thread of the demo died".into());
-    let events = player.join().map_err(|_| died())?;
-    worker.join().map_err(|_| died())?.map_err(ended)?;
+    let events = player.join().map_err(|_panic| died())?;
+    worker.join().map_err(|_panic| died())?.map_err(ended)?;
     match left.map_err(|error| Failure::Internal(format!("cannot write to standard output: {error}")))? {
         Left::Interrupted => Err(Failure::Interrupted),
         Left::Done => lines::summary(&board, events, began.elapsed(), args.json),

@@ -8,6 +8,13 @@
     unreachable_pub,
     reason = "a test that cannot go on must fail loudly"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    clippy::map_err_ignore,
+    clippy::print_stdout,
+    reason = "a test makes small numbers, and talks to whoever runs it through environment and output"
+)]
 
 mod avro;
 mod bytes;

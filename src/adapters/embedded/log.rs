@@ -110,7 +110,7 @@ impl Log {
         let inside = self.lock();
         let lag = |(number, partition): (usize, &Partition)| {
             let committed = i32::try_from(number).ok().and_then(|number| inside.committed.get(&number));
-            let from = committed.map_or(partition.range().start, |committed| committed.offset);
+            let from = committed.map_or_else(|| partition.range().start, |committed| committed.offset);
             u64::try_from(partition.range().end - from).unwrap_or(0)
         };
         inside.input.iter().enumerate().map(lag).sum()

@@ -40,6 +40,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next line; the last one needs no line feed.
+    #[expect(clippy::should_implement_trait, reason = "it lends from itself, which an iterator cannot")]
     pub fn next(&mut self) -> std::io::Result<Option<Line<'_>>> {
         self.line.clear();
         let room = (self.bytes_max as u64).saturating_add(1);

@@ -57,6 +57,7 @@ impl<R: Read> Rows<R> {
     }
 
     /// The next row. One of blanks alone has no field.
+    #[expect(clippy::should_implement_trait, reason = "it may fail between two rows, and goes on")]
     pub fn next(&mut self) -> std::io::Result<Option<Row>> {
         self.row.clear();
         self.fields.clear();

@@ -183,8 +183,8 @@ impl StateStore for MemoryStore {
 
     fn size(&self) -> u64 {
         let inside = self.lock();
-        let bytes = |(key, value): (&Box<[u8]>, &Vec<u8>)| key.len() + value.len();
-        let bytes: usize = inside.partitions.values().flat_map(|found| found.parts.iter().map(bytes)).sum();
+        let parts = inside.partitions.values().flat_map(|found| &found.parts);
+        let bytes: usize = parts.map(|(key, value)| key.len() + value.len()).sum();
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

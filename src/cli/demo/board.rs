@@ -16,9 +16,7 @@ pub(super) enum Told {
         json: String,
         took: Option<Duration>,
     },
-    Alert {
-        json: String,
-    },
+    Alert,
     Revocation {
         json: String,
     },
@@ -109,7 +107,7 @@ impl Board {
     pub(super) fn hear(&mut self, told: Told, now: Duration) -> Told {
         match &told {
             Told::Decision { json, took } => self.decided(json, *took, now),
-            Told::Alert { .. } => self.alerts += 1,
+            Told::Alert => self.alerts += 1,
             Told::Rejected { .. } => self.rejected += 1,
             Told::Revocation { json } => {
                 self.revocations += 1;

@@ -131,7 +131,7 @@ impl Player {
                                 let took = took(&mut read.waiting, &json).filter(|_| self.live);
                                 Told::Decision { json, took }
                             }
-                            Output::Alerts => Told::Alert { json },
+                            Output::Alerts => Told::Alert,
                             Output::Rejected => Told::Rejected { json },
                             _ => Told::Revocation { json },
                         };

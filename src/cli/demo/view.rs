@@ -212,7 +212,7 @@ mod tests {
             let told = match *kind {
                 "decision" => Told::Decision { json, took: Some(Duration::from_millis(3)) },
                 "revocation" => Told::Revocation { json },
-                _ => Told::Alert { json },
+                _ => Told::Alert,
             };
             board.hear(told, Duration::from_secs(1));
         }

@@ -22,7 +22,6 @@ struct Own {
 impl Broker {
     /// The broker of the whole run. Tests share it, so each takes topics and a group of its own.
     #[track_caller]
-    #[expect(clippy::disallowed_methods, reason = "the environment is how `make test` hands the broker over")]
     pub(super) fn shared() -> Self {
         let settings: BTreeMap<_, _> =
             std::env::vars().filter(|(key, _)| key.starts_with("WARD_KAFKA")).collect();

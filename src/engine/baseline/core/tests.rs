@@ -77,7 +77,7 @@ fn longest(held: usize) -> Core {
         });
     }
     for _ in 0..20_000 {
-        core.failures.count(far, std::time::Duration::from_secs(1800));
+        core.failures.count(far, Duration::from_secs(1800));
     }
     for _ in 0..REFUSED_MAX {
         core.refused.push(far);
