@@ -9,12 +9,12 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
-use crate::ports::store::{Batch, Spot};
+use crate::ports::store::{Batch, Change, Spot};
 
 #[derive(Debug)]
 pub struct Overlay {
     /// Looked up, never walked in its own order: a drain sorts.
-    fresh: HashMap<Box<[u8]>, Option<Box<[u8]>>, FixedState>,
+    fresh: HashMap<Box<[u8]>, Change, FixedState>,
     bytes: usize,
     draining: Option<Arc<Batch>>,
 }

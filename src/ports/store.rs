@@ -28,11 +28,14 @@ pub struct Spot {
     pub positions: Positions,
 }
 
+/// What a part becomes; `None` removes it.
+pub type Change = Option<Box<[u8]>>;
+
 /// Parts to be written, each once, in one atomic batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// By key, ascending; `None` removes.
-    pub parts: Vec<(Box<[u8]>, Option<Box<[u8]>>)>,
+    /// By key, ascending.
+    pub parts: Vec<(Box<[u8]>, Change)>,
     /// Kept as it was when `None`.
     pub place: Option<Spot>,
 }

@@ -4,6 +4,10 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    clippy::map_err_ignore,
+    clippy::print_stdout,
     clippy::string_slice,
     unreachable_pub,
     reason = "a test that cannot go on must fail loudly"

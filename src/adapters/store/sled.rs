@@ -98,7 +98,7 @@ impl SledStore {
         partition: i32,
         tree: &sled::Tree,
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, String>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         let from = after.map_or_else(|| vec![OWN + 1], |after| [after, &[0]].concat());
         let walked = guarded(partition, || {
@@ -295,6 +295,9 @@ fn read_checkpoint(partition: i32, tree: &sled::Tree) -> Result<Checkpoint, Stor
         _ => Err(damaged(partition, "it holds parts and no checkpoint".into())),
     }
 }
+
+/// Looks at a key and its stored form; `false` ends the walk, an error says what is damaged.
+type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<bool, String> + 'v;
 
 fn guarded<T>(partition: i32, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     caught(work).map_err(|what| damaged(partition, what))
