@@ -36,4 +36,5 @@ mod size;
 mod store;
 mod tables;
 mod tidy;
+mod traffic;
 mod world;
