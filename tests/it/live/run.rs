@@ -192,7 +192,8 @@ fn a_retention_gap_stops_it_until_it_is_accepted() {
 
     let mut ward = world.run("one", &["--workers", "1"]);
     assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
-    assert!(ward.log().contains("from offset 3 to 5 was deleted") && ward.log().contains("--accept-gap"));
+    let log = ward.log();
+    assert!(log.contains("from offset 3 to 5 was deleted") && log.contains("--accept-gap"), "{log}");
 
     let mut ward = world.run("one", &["--workers", "1", "--accept-gap"]);
     ward.is_ready("0");

@@ -90,7 +90,7 @@ impl World {
         let log = self.home.path().join(format!("{instance}-{count}.log"));
         let file = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_ward"))
-            .args(["run", "--instance", instance, "--config"])
+            .args(["run", "--instance", instance, "--geo", "builtin", "--config"])
             .arg(self.config())
             .arg("--state")
             .arg(self.state(instance))
