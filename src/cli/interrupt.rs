@@ -14,10 +14,10 @@ impl Interrupt {
         let interrupt = Self::default();
         let told = interrupt.clone();
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let listen = move || told.wait(&move || drop(ready.send(())));
+        let listen = move || told.wait(&move || ready.send(()).unwrap_or_default());
         if std::thread::Builder::new().name("interrupt".into()).spawn(listen).is_ok() {
             // Also when the thread ends without a word: its end of the channel is gone then.
-            drop(is_ready.recv());
+            is_ready.recv().unwrap_or_default();
         }
         interrupt
     }

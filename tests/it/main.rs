@@ -1,4 +1,5 @@
 //! One integration binary: laws, golden transcripts, contracts, and the live suites.
+
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,13 +12,6 @@
     clippy::string_slice,
     unreachable_pub,
     reason = "a test that cannot go on must fail loudly"
-)]
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::disallowed_methods,
-    clippy::map_err_ignore,
-    clippy::print_stdout,
-    reason = "a test makes small numbers, and talks to whoever runs it through environment and output"
 )]
 
 mod avro;
