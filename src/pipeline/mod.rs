@@ -16,4 +16,3 @@ pub mod overlay;
 pub mod recover;
 pub mod restore;
 pub mod wire;
-pub mod worker;

@@ -3,7 +3,7 @@
 //! The workers run the very `Dispatch`, `Lane` and `take_over` that production runs. A step is one
 //! command, or one look at what has arrived; before each, its fate is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,17 +16,17 @@ use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
 use wardstream::engine::step::Setting;
 use wardstream::pipeline::dispatch::{Command, Pace};
-use wardstream::pipeline::lane::{Rendering, Settings};
-use wardstream::pipeline::recover::Wishes;
+use wardstream::pipeline::lane::{Offered, Rendering, Settings};
+use wardstream::pipeline::recover::Way;
 use wardstream::pipeline::restore::Trouble;
-use wardstream::pipeline::worker::{Told, Worker};
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
-use wardstream::ports::ledger::{Ledger as _, Output, Unit};
+use wardstream::ports::ledger::{Ledger as _, Output, Positions, Unit};
 use wardstream::ports::store::{Batch, Checkpoint, Found, Spot, StateStore, StoreError};
 
 use super::input::Input;
 use super::script::{Fate, Plant};
+use super::worker::{Told, Worker};
 use super::yardstick::{Folded, fold};
 use crate::world::basis;
 
@@ -64,7 +64,10 @@ pub struct World<'f> {
     now: u64,
     pub steps: usize,
     pub plant: Option<Plant>,
-    refused: Vec<String>,
+    pub seen: Seen,
+    /// What was done, step by step; kept for a seed that is replayed.
+    pub records: bool,
+    pub record: Vec<String>,
 }
 
 impl<'f> World<'f> {
@@ -83,7 +86,19 @@ impl<'f> World<'f> {
         let partitions = i32::from(partitions);
         let node = |name, wanted| Node { name, store: Arc::new(Disk::new()), worker: None, wanted };
         let nodes = [node("a", true), node("b", false)];
-        Self { fixed, log, nodes, partitions, folded, now: 0, steps: 0, plant: None, refused: Vec::new() }
+        Self {
+            fixed,
+            log,
+            nodes,
+            partitions,
+            folded,
+            now: 0,
+            steps: 0,
+            plant: None,
+            seen: Seen::default(),
+            records: false,
+            record: Vec::new(),
+        }
     }
 
     pub fn fold(&self) -> Rc<Vec<Folded>> {
@@ -98,15 +113,18 @@ impl<'f> World<'f> {
     /// Runs until everything is decided and at rest, then stops in good order. What is not as it
     /// must be is the error.
     pub fn run(&mut self, mut fate: impl FnMut(usize) -> Fate) -> Result<(), String> {
-        let mut at_rest = 0;
+        let (mut at_rest, mut turns) = (0, 0);
         while at_rest < 2 * self.nodes.len() {
-            let before = self.steps;
             for node in 0..self.nodes.len() {
                 let busy = self.step(node, &mut fate)?;
                 at_rest = if busy { 0 } else { at_rest + 1 };
             }
-            if self.steps > STEPS_MAX || before + 1000 < self.steps {
-                return Err(format!("no rest after {} steps", self.steps));
+            turns += 1;
+            if turns > TURNS_MAX {
+                return Err(format!("no rest after {turns} turns"));
+            }
+            if let Some(refusal) = self.seen.refused.first() {
+                return Err(format!("refused to serve: {refusal}"));
             }
         }
         self.stop()?;
@@ -124,13 +142,36 @@ impl<'f> World<'f> {
             self.start(at);
         }
         let Some(worker) = &mut self.nodes[at].worker else { return Ok(false) };
-        let Some(command) = worker.dispatch.next(now) else { return self.look(at, now) };
+        let step = match worker.dispatch.next(now) {
+            // A transaction begins; what becomes of it is asked when it ends.
+            Some(command @ Command::Publish(_)) => {
+                self.carry_out(at, command, now)?;
+                return Ok(true);
+            }
+            Some(command) => Step::Command(command),
+            None => {
+                let keeping = worker.is_keeping();
+                match &mut worker.flight {
+                    Some((_, age)) if *age < AGE_OF_A_TRANSACTION => {
+                        *age += 1;
+                        self.look(at, now)?;
+                        return Ok(true);
+                    }
+                    // Which of the two ends first is as it comes.
+                    Some(_) if !keeping || self.now.is_multiple_of(2) => Step::Land,
+                    _ if keeping => Step::Keep,
+                    _ => return self.look(at, now),
+                }
+            }
+        };
         let fate = fate(self.steps);
-        if std::env::var_os("SEED").is_some() {
-            println!("{:>4} {} {fate:?}: {}", self.steps, self.nodes[at].name, brief(&command));
+        if self.records {
+            let line =
+                format!("{:>4} {} {fate:?}: {}", self.steps, self.nodes[at].name, self.brief(at, &step));
+            self.record.push(line);
         }
         self.steps += 1;
-        self.meet(at, command, fate, now)?;
+        self.meet(at, step, fate, now)?;
         self.prefix()?;
         Ok(true)
     }
@@ -161,68 +202,67 @@ impl<'f> World<'f> {
         let (source, ledger) = (self.log.join(node.name), self.log.ledger(node.name));
         let now = Tick(Duration::from_millis(self.now));
         node.store.lies.store(self.plant == Some(Plant::LyingStore), Ordering::Relaxed);
-        node.worker =
-            Some(Worker::new(Arc::new(settings), pace, Wishes::default(), source, ledger, store, now));
+        node.worker = Some(Worker::new(Arc::new(settings), pace, source, ledger, store, now));
     }
 
     /// A look at what has arrived. Quiet when nothing has, and nothing waits for time to pass.
     fn look(&mut self, at: usize, now: Tick) -> Result<bool, String> {
-        let Self { fixed, nodes, refused, .. } = self;
+        let Self { fixed, nodes, seen, .. } = self;
         let Some(worker) = &mut nodes[at].worker else { return Ok(false) };
         let setting = Setting { policy: &fixed.policy, basis: basis(&fixed.policy) };
         let mut arrived = false;
-        worker
-            .poll(&setting, &fixed.tables, now, Duration::ZERO, &mut |told| match told {
-                Told::Offered(..) | Told::StoreFailed(..) => arrived = true,
-                Told::Trouble(_, Trouble::Refused { refusal, .. }) => refused.push(refusal.to_string()),
-                _ => {}
-            })
-            .map_err(|failure| failure.to_string())?;
+        let polled = worker.poll(&setting, &fixed.tables, now, &mut |told| {
+            arrived |= matches!(told, Told::Offered(_) | Told::StoreFailed(..));
+            seen.note(&told);
+        });
+        polled.map_err(|failure| failure.to_string())?;
         let waits = worker.dispatch.partitions().any(|(_, served)| !served) || worker.dispatch.has_open();
         Ok(arrived || waits || self.log.lag() > 0)
     }
 
-    fn meet(&mut self, at: usize, command: Command, fate: Fate, now: Tick) -> Result<(), String> {
+    fn meet(&mut self, at: usize, step: Step, fate: Fate, now: Tick) -> Result<(), String> {
         let name = self.nodes[at].name;
         match fate {
-            Fate::Succeeds => self.carry_out(at, command, now),
-            Fate::Fails => self.fail(at, command, now),
-            Fate::UnknownDone => match command {
-                Command::Publish(units) => {
+            Fate::Succeeds => self.take(at, step, now),
+            Fate::Fails => self.fail(at, &step, now),
+            Fate::UnknownDone => match step {
+                Step::Land => {
                     if let Some(worker) = &mut self.nodes[at].worker {
+                        let units =
+                            worker.flight.as_ref().map(|(units, _)| units.clone()).unwrap_or_default();
                         let outcome = worker.ledger.publish(&units);
                         // A fenced writer learns that it is, whatever else it does not learn.
                         let told = outcome.and_then(|_| Err(Failure::Unknown("no answer".into())));
-                        self.told_published(at, told, now);
+                        self.published(at, told, now);
                     }
                     Ok(())
                 }
-                other => self.carry_out(at, other, now),
+                other => self.take(at, other, now),
             },
-            Fate::UnknownNot => match command {
-                Command::Publish(_) => {
-                    self.told_published(at, Err(Failure::Unknown("no answer".into())), now);
+            Fate::UnknownNot => match step {
+                Step::Land => {
+                    self.published(at, Err(Failure::Unknown("no answer".into())), now);
                     Ok(())
                 }
-                other => self.fail(at, other, now),
+                other => self.fail(at, &other, now),
             },
             Fate::DiesBefore => {
                 self.die(at);
                 Ok(())
             }
             Fate::DiesAfter => {
-                self.carry_out(at, command, now)?;
+                self.take(at, step, now)?;
                 self.die(at);
                 Ok(())
             }
             Fate::PowerLost => {
-                self.carry_out(at, command, now)?;
+                self.take(at, step, now)?;
                 self.die(at);
                 self.nodes[at].store.inside.lose_power();
                 Ok(())
             }
             Fate::Moves => {
-                self.carry_out(at, command, now)?;
+                self.take(at, step, now)?;
                 // Somebody has to stay.
                 let stays = self.nodes[at].wanted;
                 let other = &mut self.nodes[1 - at];
@@ -238,18 +278,18 @@ impl<'f> World<'f> {
                 self.log.evict(name);
                 self.nodes[1 - at].wanted = true;
                 // Long enough to take over and to write.
-                for _ in 0..12 {
+                for _ in 0..16 {
                     self.step(1 - at, &mut |_| Fate::Succeeds)?;
                 }
-                self.carry_out(at, command, now)
+                self.take(at, step, now)
             }
             Fate::Lost => {
                 self.log.evict(name);
-                self.carry_out(at, command, now)
+                self.take(at, step, now)
             }
             Fate::StoreFails => {
                 self.nodes[at].store.refuses.store(true, Ordering::Relaxed);
-                let done = self.carry_out(at, command, now);
+                let done = self.take(at, step, now);
                 self.nodes[at].store.refuses.store(false, Ordering::Relaxed);
                 done
             }
@@ -261,27 +301,42 @@ impl<'f> World<'f> {
                         store.inside.damage(partition, key, fate == Fate::Vanishes);
                     }
                 }
-                self.carry_out(at, command, now)
+                self.take(at, step, now)
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize, step: Step, now: Tick) -> Result<(), String> {
+        match step {
+            Step::Command(command) => self.carry_out(at, command, now),
+            Step::Land => {
+                if let Some(plant) = self.plant
+                    && self.planted(at, plant, now)
+                {
+                    return Ok(());
+                }
+                let Self { nodes, seen, .. } = self;
+                if let Some(worker) = &mut nodes[at].worker {
+                    worker.land(now, &mut |told| seen.note(&told));
+                }
+                Ok(())
+            }
+            Step::Keep => {
+                let Self { nodes, seen, .. } = self;
+                if let Some(worker) = &mut nodes[at].worker {
+                    worker.keep(&mut |told| seen.note(&told));
+                }
+                Ok(())
             }
         }
     }
 
     fn carry_out(&mut self, at: usize, command: Command, now: Tick) -> Result<(), String> {
-        if let (Some(plant), Command::Publish(units)) = (self.plant, &command) {
-            let units = units.clone();
-            if self.planted(at, plant, &units, now) {
-                return Ok(());
-            }
-        }
         let gone = matches!(&command, Command::Release(_));
-        let Self { nodes, refused, .. } = self;
+        let Self { nodes, seen, .. } = self;
         let node = &mut nodes[at];
         let Some(worker) = &mut node.worker else { return Ok(()) };
-        let carried = worker.carry_out(command, now, &mut |told| {
-            if let Told::Trouble(_, Trouble::Refused { refusal, .. }) = told {
-                refused.push(refusal.to_string());
-            }
-        });
+        let carried = worker.carry_out(command, now, &mut |told| seen.note(&told));
         if gone && !node.wanted && worker.dispatch.is_idle() {
             node.worker = None;
             self.log.leave(self.nodes[at].name);
@@ -290,9 +345,10 @@ impl<'f> World<'f> {
     }
 
     /// Does a publication wrongly; `false` when this mistake does not show here.
-    fn planted(&mut self, at: usize, plant: Plant, units: &[Arc<Unit>], now: Tick) -> bool {
+    fn planted(&mut self, at: usize, plant: Plant, now: Tick) -> bool {
         let store = Arc::clone(&self.nodes[at].store);
         let Some(worker) = &mut self.nodes[at].worker else { return false };
+        let units = worker.flight.as_ref().map(|(units, _)| units.clone()).unwrap_or_default();
         match plant {
             Plant::OffsetAlone => {
                 let bare = |unit: &Arc<Unit>| {
@@ -302,7 +358,7 @@ impl<'f> World<'f> {
                     Arc::new(bare)
                 };
                 let outcome = worker.ledger.publish(&units.iter().map(bare).collect::<Vec<_>>());
-                worker.dispatch.published(outcome, now);
+                worker.told_published(outcome, now, &mut |_| ());
             }
             Plant::DecisionAlone => {
                 let short = |unit: &Arc<Unit>| {
@@ -311,7 +367,7 @@ impl<'f> World<'f> {
                     Arc::new(short)
                 };
                 let outcome = worker.ledger.publish(&units.iter().map(short).collect::<Vec<_>>());
-                worker.dispatch.published(outcome, now);
+                worker.told_published(outcome, now, &mut |_| ());
             }
             Plant::StoreFirst => {
                 for unit in units {
@@ -331,42 +387,49 @@ impl<'f> World<'f> {
         true
     }
 
-    fn fail(&mut self, at: usize, command: Command, now: Tick) -> Result<(), String> {
+    fn fail(&mut self, at: usize, step: &Step, now: Tick) -> Result<(), String> {
         let Some(worker) = &mut self.nodes[at].worker else { return Ok(()) };
         let unreachable = || Failure::Unreachable("no route".into());
-        match command {
-            Command::TakeOver(partition) => {
-                worker.dispatch.troubled(partition, &Trouble::Broker(unreachable()), now);
+        match step {
+            Step::Land => self.published(at, Err(Failure::Aborted("refused".into())), now),
+            Step::Keep => {
+                self.nodes[at].store.refuses.store(true, Ordering::Relaxed);
+                return self.take(at, Step::Keep, now);
             }
-            Command::Publish(_) => self.told_published(at, Err(Failure::Aborted("refused".into())), now),
-            Command::Ask(_) => worker.dispatch.answered(Err(unreachable()), now),
-            Command::Checkpoint { partition, batch } => {
-                let error = StoreError::Unusable("disk full".into());
-                worker.dispatch.checkpointed(partition, &batch, Err(&error));
+            Step::Command(Command::TakeOver(partition)) => {
+                worker.dispatch.troubled(*partition, &Trouble::Broker(unreachable()), now);
             }
+            Step::Command(Command::Ask(_)) => worker.dispatch.answered(Err(unreachable()), now),
             // The close of a store that fails is a start that is slower.
-            Command::Close { .. } => {}
-            // What the client refuses at these two ends the worker.
-            Command::Start { .. } | Command::Release(_) => self.die(at),
+            Step::Command(Command::Close { .. }) => {}
+            // What the client refuses here ends the worker.
+            Step::Command(_) => self.die(at),
         }
         Ok(())
     }
 
-    fn told_published(
-        &mut self,
-        at: usize,
-        outcome: Result<Vec<wardstream::ports::ledger::Positions>, Failure>,
-        now: Tick,
-    ) {
-        let Some(worker) = &mut self.nodes[at].worker else { return };
-        let outcome = match (self.plant, outcome) {
+    fn published(&mut self, at: usize, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
+        let Self { nodes, seen, plant, .. } = self;
+        let Some(worker) = &mut nodes[at].worker else { return };
+        let outcome = match (plant, outcome) {
             (Some(Plant::AbortIsCommit), Err(Failure::Aborted(_))) => {
-                Ok(vec![Default::default(); worker.dispatch.publishing()])
+                Ok(vec![Positions::default(); worker.dispatch.publishing()])
             }
             (Some(Plant::UnknownIsAbort), Err(Failure::Unknown(why))) => Err(Failure::Aborted(why)),
             (_, outcome) => outcome,
         };
-        worker.dispatch.published(outcome, now);
+        worker.told_published(outcome, now, &mut |told| seen.note(&told));
+    }
+
+    fn brief(&self, at: usize, step: &Step) -> String {
+        match step {
+            Step::Command(command) => brief(command),
+            Step::Land => {
+                let flight = self.nodes[at].worker.as_ref().and_then(|worker| worker.flight.as_ref());
+                brief(&Command::Publish(flight.map(|(units, _)| units.clone()).unwrap_or_default()))
+            }
+            Step::Keep => "checkpoint ends".into(),
+        }
     }
 
     fn die(&mut self, at: usize) {
@@ -425,9 +488,6 @@ impl<'f> World<'f> {
     }
 
     fn compare(&self) -> Result<(), String> {
-        if let Some(refusal) = self.refused.first() {
-            return Err(format!("refused to serve: {refusal}"));
-        }
         for (number, folded) in (0i32..).zip(self.folded.iter()) {
             for output in [Output::Decisions, Output::Alerts, Output::Revocations] {
                 same(output.name(), number, self.values(output, number).as_slice(), folded.of(output))?;
@@ -479,6 +539,53 @@ impl<'f> World<'f> {
             same(&format!("store of {}", node.name), number, &parts, &folded.profiles)?;
         }
         Ok(())
+    }
+}
+
+/// What is fated.
+enum Step {
+    Command(Command),
+    /// The transaction under way ends.
+    Land,
+    /// A checkpoint under way ends.
+    Keep,
+}
+
+/// What the schedules reached.
+#[derive(Debug, Default)]
+pub struct Seen {
+    refused: Vec<String>,
+    pub reached: BTreeSet<&'static str>,
+}
+
+impl Seen {
+    fn note(&mut self, told: &Told<'_>) {
+        let what = match told {
+            Told::Offered(Offered::Decided { revocations: 1.., .. }) => "revoked",
+            Told::Offered(Offered::Decided { alert: true, .. }) => "alert",
+            Told::Offered(Offered::Decided { .. }) => "decided",
+            Told::Offered(Offered::Duplicate) => "duplicate",
+            Told::Offered(Offered::Rejected(reason)) => reason.name(),
+            Told::Offered(Offered::Old) => "old",
+            Told::NotPublished(Failure::Aborted(_)) => "aborted",
+            Told::NotPublished(Failure::Unknown(_)) => "unknown",
+            Told::NotPublished(Failure::Fenced(_)) => "fenced",
+            Told::NotPublished(_) => "not published otherwise",
+            Told::StoreFailed(StoreError::Damaged { .. }) => "store damaged",
+            Told::StoreFailed(StoreError::Unusable(_)) => "store unusable",
+            Told::TakenOver(taken) => match taken.plan.way {
+                Way::Continue => "continue",
+                Way::Replay { .. } => "replay",
+                Way::Restore(because) => because.name(),
+                Way::Fresh => "fresh",
+            },
+            Told::Trouble(Trouble::Refused { refusal, .. }) => {
+                self.refused.push(refusal.to_string());
+                "refused"
+            }
+            Told::Trouble(_) => "trouble",
+        };
+        self.reached.insert(what);
     }
 }
 
@@ -586,4 +693,6 @@ impl StateStore for Disk {
 }
 
 /// A run without faults takes some dozens.
-const STEPS_MAX: usize = 5_000;
+const TURNS_MAX: usize = 5_000;
+/// Looks at what arrives before a transaction ends.
+const AGE_OF_A_TRANSACTION: u32 = 2;

@@ -1,0 +1,175 @@
+//! A worker's hands: polls, offers, and carries out what dispatch hands out, over the ports.
+//!
+//! As in the runtime, a transaction and a checkpoint are under way for a while: records are offered,
+//! and partitions come and go, between their beginning and their end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wardstream::engine::step::Setting;
+use wardstream::pipeline::dispatch::{Command, Dispatch, Pace};
+use wardstream::pipeline::lane::{Offered, Settings, With};
+use wardstream::pipeline::recover::Wishes;
+use wardstream::pipeline::restore::{Taken, Trouble, take_over};
+use wardstream::ports::clock::Tick;
+use wardstream::ports::failure::Failure;
+use wardstream::ports::ledger::{Ledger, Positions, Unit};
+use wardstream::ports::source::{Arrival, Source};
+use wardstream::ports::store::{Batch, StateStore, StoreError};
+use wardstream::ports::tables::Tables;
+
+/// What happened, for the checks and for what the schedules reach.
+#[derive(Debug)]
+pub enum Told<'t> {
+    Offered(Offered),
+    NotPublished(&'t Failure),
+    TakenOver(&'t Taken),
+    Trouble(&'t Trouble),
+    StoreFailed(&'t StoreError),
+}
+
+#[derive(Debug)]
+pub struct Worker<S, L> {
+    pub dispatch: Dispatch,
+    pub source: S,
+    pub ledger: L,
+    /// The transaction under way, and for how many steps.
+    pub flight: Option<(Vec<Arc<Unit>>, u32)>,
+    /// Checkpoints under way.
+    kept: VecDeque<(i32, Arc<Batch>)>,
+    store: Arc<dyn StateStore>,
+}
+
+impl<S: Source, L: Ledger> Worker<S, L> {
+    pub fn new(
+        settings: Arc<Settings>,
+        pace: Pace,
+        source: S,
+        ledger: L,
+        store: Arc<dyn StateStore>,
+        now: Tick,
+    ) -> Self {
+        let dispatch = Dispatch::new(settings, pace, now);
+        Self { dispatch, source, ledger, flight: None, kept: VecDeque::new(), store }
+    }
+
+    /// Takes what has come, and carries nothing out.
+    pub fn poll(
+        &mut self,
+        setting: &Setting<'_>,
+        tables: &dyn Tables,
+        now: Tick,
+        told: &mut dyn FnMut(Told<'_>),
+    ) -> Result<(), Failure> {
+        let Self { dispatch, source, store, .. } = self;
+        let with = With { setting: *setting, tables, store: store.as_ref() };
+        // A full worker still listens: to what the group says, and to nothing else.
+        source.pause(dispatch.is_full())?;
+        source.poll(Duration::ZERO, &mut |arrival| {
+            match arrival {
+                Arrival::Record(record) => {
+                    match dispatch.offer(&record, &with, now) {
+                        Ok(offered) => told(Told::Offered(offered)),
+                        Err(error) => {
+                            told(Told::StoreFailed(&error));
+                            return false;
+                        }
+                    }
+                    return !dispatch.is_full();
+                }
+                Arrival::Assigned(partitions) => dispatch.assigned(&partitions),
+                Arrival::Revoked(partitions) => dispatch.revoked(&partitions),
+                Arrival::Lost(partitions) => dispatch.lost(&partitions),
+            }
+            false
+        })
+    }
+
+    pub fn is_keeping(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// Ends one checkpoint that is under way; `false` when there is none.
+    pub fn keep(&mut self, told: &mut dyn FnMut(Told<'_>)) -> bool {
+        let Some((partition, batch)) = self.kept.pop_front() else { return false };
+        let outcome = self.store.apply_batch(partition, &batch).and_then(|_| self.store.flush());
+        if let Err(error) = &outcome {
+            told(Told::StoreFailed(error));
+        }
+        self.dispatch.checkpointed(partition, &batch, outcome.as_ref().map(drop));
+        true
+    }
+
+    /// Ends the transaction that is under way.
+    pub fn land(&mut self, now: Tick, told: &mut dyn FnMut(Told<'_>)) {
+        let Some((units, _)) = self.flight.take() else { return };
+        let outcome = self.ledger.publish(&units);
+        drop(units);
+        self.told_published(outcome, now, told);
+    }
+
+    pub fn told_published(
+        &mut self,
+        outcome: Result<Vec<Positions>, Failure>,
+        now: Tick,
+        told: &mut dyn FnMut(Told<'_>),
+    ) {
+        self.flight = None;
+        if let Err(failure) = &outcome {
+            told(Told::NotPublished(failure));
+        }
+        self.dispatch.published(outcome, now);
+    }
+
+    /// Carries out one command and tells dispatch how it ended; a transaction and a checkpoint only
+    /// begin.
+    pub fn carry_out(
+        &mut self,
+        command: Command,
+        now: Tick,
+        told: &mut dyn FnMut(Told<'_>),
+    ) -> Result<(), Failure> {
+        match command {
+            Command::TakeOver(partition) => {
+                // A checkpoint of an earlier life of this partition may still be on its way.
+                while self.keep(told) {}
+                let taken = take_over(
+                    partition,
+                    &mut self.ledger,
+                    self.store.as_ref(),
+                    Wishes::default(),
+                    &mut |_| true,
+                );
+                match taken {
+                    Ok(taken) => {
+                        told(Told::TakenOver(&taken));
+                        self.dispatch.ready(partition, taken);
+                    }
+                    Err(trouble) => {
+                        told(Told::Trouble(&trouble));
+                        self.dispatch.troubled(partition, &trouble, now);
+                    }
+                }
+            }
+            Command::Start { partition, offset } => {
+                self.source.start(partition, offset)?;
+                self.dispatch.started(partition);
+            }
+            Command::Publish(units) => self.flight = Some((units, 0)),
+            Command::Ask(partitions) => {
+                let ledger = &mut self.ledger;
+                let ask = |partition| Ok((partition, ledger.ground(partition)?));
+                self.dispatch.answered(partitions.into_iter().map(ask).collect(), now);
+            }
+            Command::Checkpoint { partition, batch } => self.kept.push_back((partition, batch)),
+            Command::Close { partition, filter } => {
+                if let Err(error) = self.store.close(partition, &filter) {
+                    told(Told::StoreFailed(&error));
+                }
+            }
+            Command::Release(partitions) => self.source.release(&partitions)?,
+        }
+        Ok(())
+    }
+}
