@@ -9,6 +9,8 @@
 //! meanwhile the lanes go on deciding, up to the limits of the next. The runtime asks for the next
 //! [`Command`], carries it out, and says how it ended; it has no choice of its own.
 
+mod standing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -312,7 +314,9 @@ impl Dispatch {
         }
     }
 
-    /// The answer to [`Command::Publish`]: positions in the order of its units.
+    /// The answer to [`Command::Publish`]: positions in the order of its units. After
+    /// [`Failure::Fenced`] nothing is held any more, and the worker must join its group anew: what
+    /// the group thinks that it owns may be more.
     pub fn published(&mut self, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
         let partitions = self.in_flight.take().unwrap_or_default();
         match outcome {
@@ -434,84 +438,6 @@ impl Dispatch {
         let delay = BACK_OFF_FIRST.saturating_mul(1 << self.failures.min(BACK_OFF_DOUBLINGS));
         self.failures = self.failures.saturating_add(1);
         self.retry_at = Some(now.plus(delay));
-    }
-
-    // ---- how it stands
-
-    fn lanes(&self) -> impl Iterator<Item = &Lane> {
-        self.seats.values().filter_map(|seat| match seat {
-            Seat::Running(lane) => Some(lane.as_ref()),
-            _ => None,
-        })
-    }
-
-    fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.seats.values_mut().filter_map(|seat| match seat {
-            Seat::Running(lane) => Some(lane.as_mut()),
-            _ => None,
-        })
-    }
-
-    #[must_use]
-    pub fn lane(&self, partition: i32) -> Option<&Lane> {
-        match self.seats.get(&partition) {
-            Some(Seat::Running(lane)) => Some(lane),
-            _ => None,
-        }
-    }
-
-    fn lane_mut(&mut self, partition: i32) -> Option<&mut Lane> {
-        match self.seats.get_mut(&partition) {
-            Some(Seat::Running(lane)) => Some(lane),
-            _ => None,
-        }
-    }
-
-    /// Records and bytes of the open units together.
-    fn open(&self) -> (usize, usize) {
-        self.lanes()
-            .fold((0, 0), |(records, bytes), lane| (records + lane.open_len(), bytes + lane.open_bytes()))
-    }
-
-    /// Every partition that is held, and whether it is served.
-    pub fn partitions(&self) -> impl Iterator<Item = (i32, bool)> {
-        self.seats.iter().map(|(partition, seat)| (*partition, matches!(seat, Seat::Running(_))))
-    }
-
-    /// Whether a transaction is under way.
-    #[must_use]
-    pub const fn is_publishing(&self) -> bool {
-        self.in_flight.is_some()
-    }
-
-    /// Units of the transaction under way.
-    #[must_use]
-    pub fn publishing(&self) -> usize {
-        self.in_flight.as_ref().map_or(0, Vec::len)
-    }
-
-    /// Whether anything waits to be published.
-    #[must_use]
-    pub fn has_open(&self) -> bool {
-        self.open().0 > 0
-    }
-
-    /// Nothing is held and nothing is under way: the worker may end.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.seats.is_empty() && self.in_flight.is_none() && self.doubt.is_empty()
-    }
-
-    /// Why the worker cannot go on.
-    #[must_use]
-    pub fn fatal(&self) -> Option<&str> {
-        self.fatal.as_deref()
-    }
-
-    /// Invariants that did not hold, over all lanes held now.
-    #[must_use]
-    pub fn broken(&self) -> u64 {
-        self.broken.count() + self.lanes().map(|lane| lane.broken().count()).sum::<u64>()
     }
 }
 

@@ -14,81 +14,37 @@
 //!
 //! A record that makes a detector panic is rejected, and the profile is what it was before.
 
+mod reading;
+mod refused;
+mod standing;
+mod words;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+pub(super) use self::refused::panicked;
+use self::refused::{Refused, fallback_id, refused_detail};
+pub use self::words::{Offered, Rendering, Settings, With};
 
 use super::cache::{Cache, Seat};
 use super::filter::Filter;
 use super::intake;
 use super::invariants::Broken;
-use super::overlay::{Known, Overlay};
+use super::overlay::Overlay;
 use super::recover::{Gap, Plan};
 use super::wire;
 use crate::engine::baseline::{Part, Profile};
-use crate::engine::decode::{self, Format, Limits, Rejected};
+use crate::engine::decode::{self, Rejected};
 use crate::engine::emit;
 use crate::engine::enrich::Enricher;
-use crate::engine::step::{Setting, Stepped, step};
+use crate::engine::step::{Stepped, step};
 use crate::model::decision::Ruling;
 use crate::model::id::Position;
-use crate::model::{Action, EventType, Reject};
+use crate::model::{EventType, Reject};
 use crate::ports::ledger::{Mark, Output, Positions, Unit};
 use crate::ports::source::Record;
-use crate::ports::store::{Batch, Spot, StateStore, StoreError};
-use crate::ports::tables::Tables;
-
-/// How an output topic is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rendering {
-    #[default]
-    Avro,
-    Json,
-}
-
-/// What is the same for a lane's whole life.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Name of the input topic, as decisions state it.
-    pub topic: String,
-    /// Of the input topic: a key must lie where it belongs.
-    pub partitions: i32,
-    pub format: Format,
-    pub decisions: Rendering,
-    pub alerts: Rendering,
-    pub revocations: Rendering,
-    pub rejected: Rendering,
-    pub limits: Limits,
-    /// Decoded profiles at hand.
-    pub profiles_cached: usize,
-    /// Larger output is not even tried.
-    pub record_bytes_max: usize,
-    /// Drawn by the shell: user ids are picked by others.
-    pub hash_seed: u64,
-}
-
-/// What is read and never written; it may change between two units.
-#[derive(Clone, Copy, Debug)]
-pub struct With<'w> {
-    pub setting: Setting<'w>,
-    pub tables: &'w dyn Tables,
-    pub store: &'w dyn StateStore,
-}
-
-/// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
-    Decided {
-        action: Action,
-        kind: EventType,
-        alert: bool,
-        revocations: u8,
-    },
-    Duplicate,
-    Rejected(Reject),
-    /// Before the lane's next offset, or fetched before a rewind: not taken.
-    Old,
-}
+use crate::ports::store::{Batch, Spot, StoreError};
 
 #[derive(Debug)]
 pub struct Lane {
@@ -308,80 +264,6 @@ impl Lane {
         (offered, chain)
     }
 
-    /// The user's profile, with the parts that a step of this kind needs.
-    fn seat(&mut self, user: &[u8], kind: EventType, store: &dyn StateStore) -> Result<Seat, Refused> {
-        let seat = match self.cache.find(user) {
-            Some(seat) => seat,
-            None => {
-                let profile = self.read_core(user, store)?;
-                self.cache.admit(user, profile).ok_or_else(|| Refused::lost_seat(self.partition))?
-            }
-        };
-        let needs = self.cache.profile(seat).map(|profile| profile.needs(kind)).unwrap_or_default();
-        for part in needs.iter() {
-            let found = self.read(user, part, store)?;
-            let state = found.then_some(self.scratch.value.as_slice());
-            let state = state.map(|value| wire::state(value, part)).transpose();
-            let Some(profile) = self.cache.profile_mut(seat) else {
-                return Err(Refused::lost_seat(self.partition));
-            };
-            let loaded = match state {
-                Ok(state) => profile.load(part, state).map_err(|error| error.to_string()),
-                Err(error) => Err(error),
-            };
-            if let Err(what) = loaded {
-                return Err(Refused::damaged(self.partition, &what));
-            }
-        }
-        Ok(seat)
-    }
-
-    fn read_core(&mut self, user: &[u8], store: &dyn StateStore) -> Result<Profile, Refused> {
-        if !self.read(user, Part::Core, store)? {
-            if self.filter.has(user) && self.overlay.get(&self.scratch.key) == Known::Nothing {
-                self.suspect(store)?;
-            }
-            return Ok(Profile::absent());
-        }
-        let profile = wire::state(&self.scratch.value, Part::Core)
-            .and_then(|state| Profile::from_core(state).map_err(|error| error.to_string()));
-        profile.map_err(|what| Refused::damaged(self.partition, &what))
-    }
-
-    /// Reads a part into the scratch value: of the pending unit, else the overlay, else the store.
-    fn read(&mut self, user: &[u8], part: Part, store: &dyn StateStore) -> Result<bool, Refused> {
-        let Scratch { key, value, .. } = &mut self.scratch;
-        key.clear();
-        value.clear();
-        part.write_key(user, key);
-        // Only after a panic is a profile of a pending unit not in the cache; so a walk will do.
-        let pending = self.pending.as_ref().and_then(|pending| {
-            let mut records = pending.unit.records();
-            records.find(|record| record.output == Output::Profiles && record.key == key.as_slice())
-        });
-        let known = match pending {
-            Some(record) => record.value.map_or(Known::Gone, Known::Value),
-            None => self.overlay.get(key),
-        };
-        match known {
-            Known::Value(found) => value.extend_from_slice(found),
-            Known::Gone => return Ok(false),
-            Known::Nothing => return store.get(self.partition, key, value).map_err(Refused::Store),
-        }
-        Ok(true)
-    }
-
-    /// A miss on a key that the filter knows: the filter errs once in a hundred thousand, a store
-    /// that lost a key would make a stranger of a known user. A scan tells.
-    fn suspect(&mut self, store: &dyn StateStore) -> Result<(), Refused> {
-        if self.verified.is_some() && self.verified == self.stored {
-            return Ok(());
-        }
-        store.verify(self.partition, &mut |_| ()).map_err(Refused::Store)?;
-        self.verified = self.stored;
-        Ok(())
-    }
-
     /// What the step had done to the profile did not happen.
     fn undo(&mut self) {
         let Some((seat, before)) = self.scratch.at_risk.take() else { return };
@@ -584,57 +466,6 @@ impl Lane {
         self.open.urgent = false;
         self.open.unit.reset(self.partition, self.open.number, mark);
     }
-
-    #[must_use]
-    pub const fn partition(&self) -> i32 {
-        self.partition
-    }
-
-    /// Records offered since the last seal.
-    #[must_use]
-    pub const fn open_len(&self) -> usize {
-        self.open.offered
-    }
-
-    /// Bytes that the open unit will have, about: parts are encoded when it is sealed.
-    #[must_use]
-    pub fn open_bytes(&self) -> usize {
-        self.open.unit.size() + self.open.touched.len() * CHANGELOG_BYTES_A_USER
-    }
-
-    /// Whether a decision of the open unit revokes: it is not to wait for the interval.
-    #[must_use]
-    pub const fn urgent(&self) -> bool {
-        self.open.urgent
-    }
-
-    #[must_use]
-    pub const fn is_pending(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    /// What the broker has.
-    #[must_use]
-    pub const fn mark(&self) -> Mark {
-        self.committed.mark
-    }
-
-    /// The next input offset to be offered.
-    #[must_use]
-    pub const fn next_offset(&self) -> i64 {
-        self.tip.offset
-    }
-
-    /// Bytes that wait for a checkpoint.
-    #[must_use]
-    pub const fn overlay_bytes(&self) -> usize {
-        self.overlay.bytes()
-    }
-
-    #[must_use]
-    pub const fn broken(&self) -> Broken {
-        self.broken
-    }
 }
 
 /// What the broker's mark said about a unit in doubt.
@@ -642,56 +473,6 @@ impl Lane {
 pub enum Settled {
     Committed,
     Aborted { start: i64 },
-}
-
-/// Why a record was not decided.
-enum Refused {
-    Record(Rejected),
-    Store(StoreError),
-}
-
-impl Refused {
-    fn damaged(partition: i32, what: &str) -> Self {
-        Self::Store(StoreError::Damaged { partition, what: what.into() })
-    }
-
-    fn lost_seat(partition: i32) -> Self {
-        Self::damaged(partition, "a profile lost its seat")
-    }
-}
-
-impl From<Rejected> for Refused {
-    fn from(rejected: Rejected) -> Self {
-        Self::Record(rejected)
-    }
-}
-
-/// `topic/partition/offset`: the id of an event whose producer gave it none, and the key of a
-/// rejected record.
-fn fallback_id(id: &mut String, topic: &str, record: &Record<'_>) {
-    use std::fmt::Write as _;
-    id.clear();
-    // Writing into a string cannot fail.
-    let _written = write!(id, "{topic}/{}/{}", record.partition, record.offset);
-}
-
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Rejected {
-    let message = panic.downcast_ref::<String>().map(String::as_str);
-    let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    let message: String = message.chars().take(300).collect();
-    intake::reject(
-        Reject::DetectorPanic,
-        format!("deciding this record panicked: {message}; please report it"),
-    )
-}
-
-const fn refused_detail(reason: Reject) -> &'static str {
-    match reason {
-        Reject::TooLarge => {
-            "what this event gives is larger than the output topic takes; raise its `max.message.bytes`"
-        }
-        _ => "refused when it was decided before",
-    }
 }
 
 /// A core part of at most 600 bytes on average, a journal chunk, two keys.

@@ -3,8 +3,11 @@
 //! First every pair of faults at every pair of steps over a short log; then thousands of seeds over
 //! longer ones. `SEED=… cargo test --test it sim::swarm` replays one.
 
+mod checks;
+mod disk;
 mod input;
 mod script;
+mod seen;
 mod worker;
 mod world;
 mod yardstick;

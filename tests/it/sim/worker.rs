@@ -36,6 +36,8 @@ pub struct Worker<S, L> {
     pub ledger: L,
     /// The transaction under way, and for how many steps.
     pub flight: Option<(Vec<Arc<Unit>>, u32)>,
+    /// Somebody else writes: as the runtime, it begins anew, and joins the group anew.
+    pub fenced: bool,
     /// Checkpoints under way.
     kept: VecDeque<(i32, Arc<Batch>)>,
     store: Arc<dyn StateStore>,
@@ -51,7 +53,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         now: Tick,
     ) -> Self {
         let dispatch = Dispatch::new(settings, pace, now);
-        Self { dispatch, source, ledger, flight: None, kept: VecDeque::new(), store }
+        Self { dispatch, source, ledger, flight: None, fenced: false, kept: VecDeque::new(), store }
     }
 
     /// Takes what has come, and carries nothing out.
@@ -116,6 +118,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         told: &mut dyn FnMut(Told<'_>),
     ) {
         self.flight = None;
+        self.fenced |= matches!(outcome, Err(Failure::Fenced(_)));
         if let Err(failure) = &outcome {
             told(Told::NotPublished(failure));
         }

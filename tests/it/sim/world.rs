@@ -3,29 +3,28 @@
 //! The workers run the very `Dispatch`, `Lane` and `take_over` that production runs. A step is one
 //! command, or one look at what has arrived; before each, its fate is asked.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wardstream::adapters::embedded::{EmbeddedLedger, EmbeddedSource, Log, Retention};
-use wardstream::adapters::store::MemoryStore;
 use wardstream::engine::decode::{Format, Limits};
 use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
 use wardstream::engine::step::Setting;
 use wardstream::pipeline::dispatch::{Command, Pace};
-use wardstream::pipeline::lane::{Offered, Rendering, Settings};
-use wardstream::pipeline::recover::Way;
+use wardstream::pipeline::lane::{Rendering, Settings};
 use wardstream::pipeline::restore::Trouble;
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
 use wardstream::ports::ledger::{Ledger as _, Output, Positions, Unit};
-use wardstream::ports::store::{Batch, Checkpoint, Found, Spot, StateStore, StoreError};
+use wardstream::ports::store::{Batch, StateStore};
 
+use super::disk::Disk;
 use super::input::Input;
 use super::script::{Fate, Plant};
+use super::seen::Seen;
 use super::worker::{Told, Worker};
 use super::yardstick::{Folded, fold};
 use crate::world::basis;
@@ -46,21 +45,21 @@ impl Fixed {
 
 type Running = Worker<EmbeddedSource, EmbeddedLedger>;
 
-struct Node {
-    name: &'static str,
-    store: Arc<Disk>,
+pub(super) struct Node {
+    pub(super) name: &'static str,
+    pub(super) store: Arc<Disk>,
     /// `None`: dead, or gone.
-    worker: Option<Running>,
+    pub(super) worker: Option<Running>,
     /// Whether it is to run at all.
     wanted: bool,
 }
 
 pub struct World<'f> {
     fixed: &'f Fixed,
-    log: Log,
-    nodes: [Node; 2],
+    pub(super) log: Log,
+    pub(super) nodes: [Node; 2],
     partitions: i32,
-    folded: Rc<Vec<Folded>>,
+    pub(super) folded: Rc<Vec<Folded>>,
     now: u64,
     pub steps: usize,
     pub plant: Option<Plant>,
@@ -172,6 +171,9 @@ impl<'f> World<'f> {
         }
         self.steps += 1;
         self.meet(at, step, fate, now)?;
+        if self.nodes[at].worker.as_ref().is_some_and(|worker| worker.fenced) {
+            self.die(at);
+        }
         self.prefix()?;
         Ok(true)
     }
@@ -456,90 +458,6 @@ impl<'f> World<'f> {
         }
         Err("a worker does not stop".into())
     }
-
-    /// At every step: what is published is a beginning of what must be published, and no store is
-    /// ahead of the broker.
-    fn prefix(&self) -> Result<(), String> {
-        for (number, folded) in (0i32..).zip(self.folded.iter()) {
-            let found = self.values(Output::Decisions, number);
-            if !folded.decisions.starts_with(&found) {
-                return Err(format!("decisions of partition {number} are not a beginning of the fold"));
-            }
-            let committed = self.log.committed(number).map_or(0, |committed| committed.offset);
-            for node in &self.nodes {
-                let place = node.store.inside.checkpoint(number).and_then(|checkpoint| checkpoint.place);
-                if place.is_some_and(|Spot { mark, .. }| mark.offset > committed) {
-                    return Err(format!("the store of {} is ahead in partition {number}", node.name));
-                }
-            }
-        }
-        let broken: u64 = self
-            .nodes
-            .iter()
-            .filter_map(|node| node.worker.as_ref())
-            .map(|worker| worker.dispatch.broken())
-            .sum();
-        if broken > 0 { Err(format!("{broken} invariants broken")) } else { Ok(()) }
-    }
-
-    fn values(&self, output: Output, partition: i32) -> Vec<Vec<u8>> {
-        let records = self.log.read(output, partition, 0, usize::MAX);
-        records.into_iter().map(|record| record.value.unwrap_or_default().to_vec()).collect()
-    }
-
-    fn compare(&self) -> Result<(), String> {
-        for (number, folded) in (0i32..).zip(self.folded.iter()) {
-            for output in [Output::Decisions, Output::Alerts, Output::Revocations] {
-                same(output.name(), number, self.values(output, number).as_slice(), folded.of(output))?;
-            }
-            let rejected = self.log.read(Output::Rejected, number, 0, usize::MAX);
-            let rejected: Vec<_> =
-                rejected.into_iter().map(|record| record.key.unwrap_or_default().to_vec()).collect();
-            same("rejected", number, &rejected, &folded.rejected)?;
-
-            let mut changelog = BTreeMap::new();
-            for record in self.log.read(Output::Profiles, number, 0, usize::MAX) {
-                changelog.insert(
-                    record.key.unwrap_or_default().to_vec(),
-                    record.value.map(|value| value.to_vec()),
-                );
-            }
-            changelog.remove(b"\0mark".as_slice());
-            let changelog: BTreeMap<_, _> =
-                changelog.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-            same("changelog", number, &changelog, &folded.profiles)?;
-
-            let committed =
-                self.log.committed(number).map(|committed| (committed.offset, committed.metadata));
-            let expected = (folded.mark.offset, folded.mark.metadata());
-            if folded.mark.offset > 0 {
-                same("mark", number, &committed, &Some(expected))?;
-            }
-            self.compare_stores(number, folded)?;
-        }
-        Ok(())
-    }
-
-    /// A store that says that it is at the mark has the state of the mark.
-    fn compare_stores(&self, number: i32, folded: &Folded) -> Result<(), String> {
-        for node in &self.nodes {
-            let store = &node.store.inside;
-            let at_mark = store.checkpoint(number).and_then(|checkpoint| checkpoint.place);
-            if at_mark.is_none_or(|spot| spot.mark != folded.mark)
-                || store.verify(number, &mut |_| ()).is_err()
-            {
-                continue;
-            }
-            let mut parts = BTreeMap::new();
-            store
-                .scan(number, None, usize::MAX, &mut |key, value| {
-                    parts.insert(key.to_vec(), value.to_vec());
-                })
-                .map_err(|error| error.to_string())?;
-            same(&format!("store of {}", node.name), number, &parts, &folded.profiles)?;
-        }
-        Ok(())
-    }
 }
 
 /// What is fated.
@@ -549,44 +467,6 @@ enum Step {
     Land,
     /// A checkpoint under way ends.
     Keep,
-}
-
-/// What the schedules reached.
-#[derive(Debug, Default)]
-pub struct Seen {
-    refused: Vec<String>,
-    pub reached: BTreeSet<&'static str>,
-}
-
-impl Seen {
-    fn note(&mut self, told: &Told<'_>) {
-        let what = match told {
-            Told::Offered(Offered::Decided { revocations: 1.., .. }) => "revoked",
-            Told::Offered(Offered::Decided { alert: true, .. }) => "alert",
-            Told::Offered(Offered::Decided { .. }) => "decided",
-            Told::Offered(Offered::Duplicate) => "duplicate",
-            Told::Offered(Offered::Rejected(reason)) => reason.name(),
-            Told::Offered(Offered::Old) => "old",
-            Told::NotPublished(Failure::Aborted(_)) => "aborted",
-            Told::NotPublished(Failure::Unknown(_)) => "unknown",
-            Told::NotPublished(Failure::Fenced(_)) => "fenced",
-            Told::NotPublished(_) => "not published otherwise",
-            Told::StoreFailed(StoreError::Damaged { .. }) => "store damaged",
-            Told::StoreFailed(StoreError::Unusable(_)) => "store unusable",
-            Told::TakenOver(taken) => match taken.plan.way {
-                Way::Continue => "continue",
-                Way::Replay { .. } => "replay",
-                Way::Restore(because) => because.name(),
-                Way::Fresh => "fresh",
-            },
-            Told::Trouble(Trouble::Refused { refusal, .. }) => {
-                self.refused.push(refusal.to_string());
-                "refused"
-            }
-            Told::Trouble(_) => "trouble",
-        };
-        self.reached.insert(what);
-    }
 }
 
 /// A command in a line, for the replay of a seed.
@@ -602,93 +482,6 @@ fn brief(command: &Command) -> String {
         }
         Command::Close { partition, .. } => format!("close {partition}"),
         other => format!("{other:?}"),
-    }
-}
-
-fn same<T: PartialEq + std::fmt::Debug + ?Sized>(
-    what: &str,
-    partition: i32,
-    found: &T,
-    expected: &T,
-) -> Result<(), String> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(format!("{what} of partition {partition} are not the fold's"))
-    }
-}
-
-/// A store on a disk that can refuse, and lie.
-#[derive(Debug)]
-struct Disk {
-    inside: MemoryStore,
-    refuses: AtomicBool,
-    lies: AtomicBool,
-}
-
-impl Disk {
-    fn new() -> Self {
-        Self {
-            inside: MemoryStore::with_power_to_lose(),
-            refuses: AtomicBool::new(false),
-            lies: AtomicBool::new(false),
-        }
-    }
-
-    fn ask(&self) -> Result<&MemoryStore, StoreError> {
-        if self.refuses.swap(false, Ordering::Relaxed) {
-            return Err(StoreError::Unusable("disk full".into()));
-        }
-        Ok(&self.inside)
-    }
-}
-
-impl StateStore for Disk {
-    fn open(&self, partition: i32) -> Result<Option<Found>, StoreError> {
-        self.ask()?.open(partition)
-    }
-
-    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
-        self.ask()?.get(partition, key, out)
-    }
-
-    fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
-        self.ask()?.apply_batch(partition, batch)
-    }
-
-    fn scan(
-        &self,
-        partition: i32,
-        after: Option<&[u8]>,
-        limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.ask()?.scan(partition, after, limit, visit)
-    }
-
-    fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError> {
-        if self.lies.load(Ordering::Relaxed) {
-            let checkpoint = self.inside.checkpoint(partition).unwrap_or_default();
-            self.inside.scan(partition, None, usize::MAX, &mut |key, _| visit(key))?;
-            return Ok(checkpoint);
-        }
-        self.ask()?.verify(partition, visit)
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        self.ask()?.flush()
-    }
-
-    fn close(&self, partition: i32, filter: &[u8]) -> Result<(), StoreError> {
-        self.ask()?.close(partition, filter)
-    }
-
-    fn drop_partition(&self, partition: i32) -> Result<(), StoreError> {
-        self.ask()?.drop_partition(partition)
-    }
-
-    fn size(&self) -> u64 {
-        self.inside.size()
     }
 }
 

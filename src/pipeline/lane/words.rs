@@ -1,0 +1,59 @@
+//! What a lane is made with, what it reads, and what it says of a record.
+
+use crate::engine::decode::{Format, Limits};
+use crate::engine::step::Setting;
+use crate::model::{Action, EventType, Reject};
+use crate::ports::store::StateStore;
+use crate::ports::tables::Tables;
+
+/// How an output topic is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rendering {
+    #[default]
+    Avro,
+    Json,
+}
+
+/// What is the same for a lane's whole life.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the input topic, as decisions state it.
+    pub topic: String,
+    /// Of the input topic: a key must lie where it belongs.
+    pub partitions: i32,
+    pub format: Format,
+    pub decisions: Rendering,
+    pub alerts: Rendering,
+    pub revocations: Rendering,
+    pub rejected: Rendering,
+    pub limits: Limits,
+    /// Decoded profiles at hand.
+    pub profiles_cached: usize,
+    /// Larger output is not even tried.
+    pub record_bytes_max: usize,
+    /// Drawn by the shell: user ids are picked by others.
+    pub hash_seed: u64,
+}
+
+/// What is read and never written; it may change between two units.
+#[derive(Clone, Copy, Debug)]
+pub struct With<'w> {
+    pub setting: Setting<'w>,
+    pub tables: &'w dyn Tables,
+    pub store: &'w dyn StateStore,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    Decided {
+        action: Action,
+        kind: EventType,
+        alert: bool,
+        revocations: u8,
+    },
+    Duplicate,
+    Rejected(Reject),
+    /// Before the lane's next offset, or fetched before a rewind: not taken.
+    Old,
+}

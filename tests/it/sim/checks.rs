@@ -1,0 +1,108 @@
+//! What must hold: at every step, and at the end.
+
+use std::collections::BTreeMap;
+
+use wardstream::ports::ledger::Output;
+use wardstream::ports::store::{Spot, StateStore as _};
+
+use super::world::World;
+use super::yardstick::Folded;
+
+impl World<'_> {
+    /// At every step: what is published is a beginning of what must be published, and no store is
+    /// ahead of the broker.
+    pub(super) fn prefix(&self) -> Result<(), String> {
+        for (number, folded) in (0i32..).zip(self.folded.iter()) {
+            let found = self.values(Output::Decisions, number);
+            if !folded.decisions.starts_with(&found) {
+                return Err(format!("decisions of partition {number} are not a beginning of the fold"));
+            }
+            let committed = self.log.committed(number).map_or(0, |committed| committed.offset);
+            for node in &self.nodes {
+                let place = node.store.inside.checkpoint(number).and_then(|checkpoint| checkpoint.place);
+                if place.is_some_and(|Spot { mark, .. }| mark.offset > committed) {
+                    return Err(format!("the store of {} is ahead in partition {number}", node.name));
+                }
+            }
+        }
+        let broken: u64 = self
+            .nodes
+            .iter()
+            .filter_map(|node| node.worker.as_ref())
+            .map(|worker| worker.dispatch.broken())
+            .sum();
+        if broken > 0 { Err(format!("{broken} invariants broken")) } else { Ok(()) }
+    }
+
+    fn values(&self, output: Output, partition: i32) -> Vec<Vec<u8>> {
+        let records = self.log.read(output, partition, 0, usize::MAX);
+        records.into_iter().map(|record| record.value.unwrap_or_default().to_vec()).collect()
+    }
+
+    pub(super) fn compare(&self) -> Result<(), String> {
+        for (number, folded) in (0i32..).zip(self.folded.iter()) {
+            for output in [Output::Decisions, Output::Alerts, Output::Revocations] {
+                same(output.name(), number, self.values(output, number).as_slice(), folded.of(output))?;
+            }
+            let rejected = self.log.read(Output::Rejected, number, 0, usize::MAX);
+            let rejected: Vec<_> =
+                rejected.into_iter().map(|record| record.key.unwrap_or_default().to_vec()).collect();
+            same("rejected", number, &rejected, &folded.rejected)?;
+
+            let mut changelog = BTreeMap::new();
+            for record in self.log.read(Output::Profiles, number, 0, usize::MAX) {
+                changelog.insert(
+                    record.key.unwrap_or_default().to_vec(),
+                    record.value.map(|value| value.to_vec()),
+                );
+            }
+            changelog.remove(b"\0mark".as_slice());
+            let changelog: BTreeMap<_, _> =
+                changelog.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+            same("changelog", number, &changelog, &folded.profiles)?;
+
+            let committed =
+                self.log.committed(number).map(|committed| (committed.offset, committed.metadata));
+            let expected = (folded.mark.offset, folded.mark.metadata());
+            if folded.mark.offset > 0 {
+                same("mark", number, &committed, &Some(expected))?;
+            }
+            self.compare_stores(number, folded)?;
+        }
+        Ok(())
+    }
+
+    /// A store that says that it is at the mark has the state of the mark.
+    fn compare_stores(&self, number: i32, folded: &Folded) -> Result<(), String> {
+        for node in &self.nodes {
+            let store = &node.store.inside;
+            let at_mark = store.checkpoint(number).and_then(|checkpoint| checkpoint.place);
+            if at_mark.is_none_or(|spot| spot.mark != folded.mark)
+                || store.verify(number, &mut |_| ()).is_err()
+            {
+                continue;
+            }
+            let mut parts = BTreeMap::new();
+            store
+                .scan(number, None, usize::MAX, &mut |key, value| {
+                    parts.insert(key.to_vec(), value.to_vec());
+                })
+                .map_err(|error| error.to_string())?;
+            same(&format!("store of {}", node.name), number, &parts, &folded.profiles)?;
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug + ?Sized>(
+    what: &str,
+    partition: i32,
+    found: &T,
+    expected: &T,
+) -> Result<(), String> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{what} of partition {partition} are not the fold's"))
+    }
+}
