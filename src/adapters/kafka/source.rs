@@ -86,6 +86,11 @@ impl KafkaSource {
     fn hand_on_event(&mut self, event: Event, visit: &mut dyn FnMut(Arrival<'_>) -> bool) -> bool {
         match event {
             Event::Assigned(partitions) => {
+                if let Err(error) = self.assign(&partitions) {
+                    debug!(%error, "assignment not answered yet");
+                    self.consumer.context().note(|notes| notes.queue.push_front(Event::Assigned(partitions)));
+                    return false;
+                }
                 self.assigned.extend(&partitions);
                 visit(Arrival::Assigned(partitions))
             }
@@ -98,6 +103,20 @@ impl KafkaSource {
                 visit(Arrival::Lost(partitions))
             }
         }
+    }
+
+    /// Answers an assignment, paused. librdkafka may look at once for records at the offsets given,
+    /// and one that retention has taken would be an error; so they are where the partitions begin.
+    /// (A logical offset is no way out: its look-up is tried again behind our back, and would undo
+    /// the seek of [`Source::start`].)
+    fn assign(&self, partitions: &[i32]) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            let (first, _) = self.consumer.fetch_watermarks(&self.topic, *partition, FIRST_TIMEOUT)?;
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(first))?;
+        }
+        self.consumer.assign(&list)?;
+        self.consumer.pause(&list)
     }
 
     fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
@@ -307,13 +326,9 @@ impl ConsumerContext for Rebalances {
         let leaving = self.note(|notes| notes.leaving);
         // Before anything is answered: an answer clears it.
         let lost = consumer.assignment_lost();
-        let done = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            // Any offset will do: nothing is fetched before `start` seeks. Left unset, librdkafka
-            // would look for a committed one and report its absence as an error.
-            list.set_all_offsets(Offset::Offset(0)).and_then(|()| {
-                consumer.assign(list)?;
-                consumer.pause(list)
-            })
+        let assigns = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let done = if assigns && !leaving {
+            Ok(()) // Answered when it is handed on: where the partitions begin must be asked first.
         } else if lost || leaving {
             consumer.unassign()
         } else {
@@ -330,10 +345,17 @@ impl ConsumerContext for Rebalances {
             _ if lost => Event::Lost(partitions),
             _ => Event::Revoked(partitions),
         };
-        self.note(|notes| notes.queue.push_back(event));
+        self.note(|notes| {
+            if lost {
+                // One that was not answered yet must not be any more.
+                notes.queue.retain(|queued| !matches!(queued, Event::Assigned(_)));
+            }
+            notes.queue.push_back(event);
+        });
     }
 }
 
+const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 /// A seek is answered by the client itself, not by the broker.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 const SEEK_PAUSE: Duration = Duration::from_millis(2);

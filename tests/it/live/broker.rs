@@ -125,7 +125,7 @@ impl Broker {
         for rule in rules {
             said(
                 Command::new(script("broker"))
-                    .args(["tool", "kafka.admin.AclCommand", "--add", "--topic", topic])
+                    .args(["tool", "org.apache.kafka.tools.AclCommand", "--add", "--topic", topic])
                     .args(rule)
                     .args(["--bootstrap-server", &self.settings["WARD_KAFKA_PLAIN"]])
                     .output(),
