@@ -17,7 +17,7 @@ setup: ## What the build and the tests need of the system
 lint: setup ## Formatting, and every warning as an error
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items --quiet
 
 test-core: setup ## The tests that need nothing but Rust
 	cargo test --locked
