@@ -209,39 +209,45 @@ const AGENTS: &[&str] = &[
     "python-requests",
 ];
 
-/// [`parse`] with a memory of the last seen: traffic has few user agents, and each costs a
-/// microsecond. Direct-mapped: a newcomer takes the slot, nothing grows.
+/// [`parse`] with a memory of the last seen: traffic has few user agents, and a parse costs more than
+/// the rest of enrichment. Each text has a place for two; a newcomer takes that of the one that was
+/// not asked for last, so nothing grows, and two that are busy do not drive each other out.
 #[derive(Debug)]
 pub struct Agents {
-    slots: Box<[Option<Remembered>]>,
+    places: Box<[[Option<Remembered>; 2]]>,
 }
 
 type Remembered = (Box<str>, Agent);
 
 impl Default for Agents {
     fn default() -> Self {
-        Self { slots: vec![None; SLOTS].into_boxed_slice() }
+        Self { places: vec![[None, None]; PLACES].into_boxed_slice() }
     }
 }
 
 impl Agents {
     pub fn parse(&mut self, text: &str) -> Agent {
-        let slot = usize::try_from(mix(text.as_bytes()) >> (64 - SLOTS.trailing_zeros())).unwrap_or(0);
-        let Some(slot) = self.slots.get_mut(slot) else { return parse(text) };
-        if let Some((known, agent)) = slot
-            && **known == *text
-        {
-            return *agent;
+        let place = usize::try_from(mix(text.as_bytes()) >> (64 - PLACES.trailing_zeros())).unwrap_or(0);
+        let Some([last, other]) = self.places.get_mut(place) else { return parse(text) };
+        let find = |one: &Option<Remembered>| {
+            one.as_ref().filter(|(known, _)| **known == *text).map(|(_, agent)| *agent)
+        };
+        if let Some(agent) = find(last) {
+            return agent;
+        }
+        std::mem::swap(last, other);
+        if let Some(agent) = find(last) {
+            return agent;
         }
         let agent = parse(text);
         if text.len() <= REMEMBERED_BYTES_MAX {
-            *slot = Some((text.into(), agent));
+            *last = Some((text.into(), agent));
         }
         agent
     }
 }
 
-/// Spreads texts over slots; a clash costs a parse, so nothing stronger is needed.
+/// Spreads texts over places; a clash costs a parse, so nothing stronger is needed.
 fn mix(text: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let word = |chunk: &[u8]| {
@@ -258,8 +264,8 @@ fn mix(text: &[u8]) -> u64 {
     (state.rotate_left(23) ^ word(rest)).wrapping_mul(ODD)
 }
 
-/// 1,024 slots of texts of at most 512 bytes: half a MiB at most.
-const SLOTS: usize = 1024;
+/// Twice 1,024 texts of at most 512 bytes: a MiB at most.
+const PLACES: usize = 1024;
 const REMEMBERED_BYTES_MAX: usize = 512;
 
 #[cfg(test)]
@@ -332,6 +338,19 @@ mod tests {
     fn unknown_texts_are_other() {
         check("something else", Browser::Other, Os::Other, DeviceKind::Other);
         check("\u{0}\u{ffff}é", Browser::Other, Os::Other, DeviceKind::Other);
+    }
+
+    #[test]
+    fn remembers_more_than_it_has_room_for() {
+        let mut agents = Agents::default();
+        for round in 0..3 {
+            for version in 0..3 * PLACES {
+                let text = format!("curl/{version}");
+                assert_eq!(agents.parse(&text), parse("curl/8"), "{text} in round {round}");
+            }
+        }
+        let held = agents.places.iter().flatten().flatten();
+        assert!(held.clone().count() <= 2 * PLACES && held.count() > PLACES);
     }
 
     proptest::proptest! {
