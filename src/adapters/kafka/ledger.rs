@@ -423,6 +423,7 @@ fn question(what: &str, error: &KafkaError) -> Failure {
 fn told(trouble: Trouble, units: &[Arc<Unit>]) -> Failure {
     match trouble {
         Trouble::Aborted(why) => Failure::Aborted(why),
+        Trouble::Purged => Failure::Aborted("deliveries were given up".into()),
         Trouble::Unknown(why) => Failure::Unknown(why),
         Trouble::Fenced(why) => Failure::Fenced(why),
         Trouble::Unreachable(why) => Failure::Unreachable(why),

@@ -44,6 +44,8 @@ pub(super) type Slot = u16;
 #[derive(Debug)]
 pub(super) enum Trouble {
     Aborted(String),
+    /// The client emptied its own queue, for a reason that the transaction knows.
+    Purged,
     Unknown(String),
     Fenced(String),
     /// The number of the record, in the order in which they were handed over.
@@ -146,10 +148,19 @@ fn attempt<'a>(
     group: &ConsumerGroupMetadata,
 ) -> Result<(), Trouble> {
     producer.begin_transaction().map_err(|error| verdict(producer, "begin", &error, false))?;
-    if let Err(trouble) =
-        hand_over(producer, transaction, records).and_then(|sent| drain(producer, deliveries, sent))
-    {
-        return Err(abort(producer, trouble));
+    let delivered =
+        hand_over(producer, transaction, records).and_then(|sent| drain(producer, deliveries, sent));
+    match delivered {
+        Ok(()) => {}
+        // The next call of a transaction that failed tells why.
+        Err(Trouble::Purged) => {
+            let told = producer.send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT);
+            return Err(match told {
+                Err(error) => verdict(producer, "delivery", &error, true),
+                Ok(()) => abort(producer, Trouble::Aborted("deliveries were given up".into())),
+            });
+        }
+        Err(trouble) => return Err(abort(producer, trouble)),
     }
     producer
         .send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT)
@@ -230,6 +241,7 @@ fn refusal(what: &str, code: Option<RDKafkaErrorCode>, error: &dyn std::fmt::Dis
         ) => Trouble::Fatal(format!(
             "{what}: an output topic or partition is missing; run `ward topics check`"
         )),
+        Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => Trouble::Purged,
         _ => Trouble::Aborted(format!("{what}: {error}")),
     }
 }
@@ -283,7 +295,7 @@ fn verdict(producer: &ThreadedProducer<Deliveries>, stage: &str, error: &KafkaEr
         );
         let trouble = if refuses(native.code()) {
             Trouble::Fatal(format!(
-                "{why}; allow Read on the group and Write on the risk topics (kafka-acls.sh)"
+                "{why}; allow Write on the risk topics and Read on the group (kafka-acls.sh --add)"
             ))
         } else if moved {
             Trouble::Fenced(why)
