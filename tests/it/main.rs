@@ -8,7 +8,6 @@
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
     clippy::map_err_ignore,
-    clippy::print_stdout,
     clippy::string_slice,
     unreachable_pub,
     reason = "a test that cannot go on must fail loudly"
