@@ -420,7 +420,7 @@ impl Lane {
         }
     }
 
-    /// For [`StateStore::close`]. Only after everything committed is checkpointed.
+    /// For [`close`](crate::ports::store::StateStore::close). Only after everything committed is checkpointed.
     #[must_use]
     pub fn close(&self) -> Option<Vec<u8>> {
         (self.overlay.is_drained() && self.stored == Some(self.committed.mark)).then(|| self.filter.encode())
