@@ -15,6 +15,9 @@ pub(super) struct Group {
     partitions: i32,
     members: BTreeMap<String, Member>,
     owners: BTreeMap<i32, String>,
+    /// Counts how often a partition was given to somebody: what was decided under an earlier
+    /// assignment must not count, although the owner may be the same.
+    assignments: BTreeMap<i32, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -27,7 +30,12 @@ struct Member {
 
 impl Group {
     pub(super) const fn new(partitions: i32) -> Self {
-        Self { partitions, members: BTreeMap::new(), owners: BTreeMap::new() }
+        Self { partitions, members: BTreeMap::new(), owners: BTreeMap::new(), assignments: BTreeMap::new() }
+    }
+
+    /// Which assignment a partition is under.
+    pub(super) fn assignment(&self, partition: i32) -> u64 {
+        self.assignments.get(&partition).copied().unwrap_or(0)
     }
 
     pub(super) fn owns(&self, member: &str, partition: i32) -> bool {
@@ -113,6 +121,7 @@ impl EmbeddedSource {
         }
         for partition in &coming {
             group.owners.insert(*partition, self.member.clone());
+            *group.assignments.entry(*partition).or_default() += 1;
         }
         (!coming.is_empty()).then_some(Arrival::Assigned(coming))
     }

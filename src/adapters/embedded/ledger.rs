@@ -1,6 +1,6 @@
 //! The transactional writer, and the questions of recovery.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::log::{Inside, Log, at};
@@ -16,6 +16,8 @@ pub struct EmbeddedLedger {
     member: String,
     epoch: u64,
     value_bytes_max: usize,
+    /// The assignments that the units under way were made under, as Kafka's group generation.
+    assignments: BTreeMap<i32, u64>,
 }
 
 impl Log {
@@ -31,6 +33,7 @@ impl Log {
             member: member.to_owned(),
             epoch,
             value_bytes_max: VALUE_BYTES_MAX,
+            assignments: BTreeMap::new(),
         }
     }
 }
@@ -47,7 +50,12 @@ impl EmbeddedLedger {
         if inside.epochs.get(&self.member) != Some(&self.epoch) {
             return Err(Failure::Fenced(format!("a newer writer `{}` has begun", self.member)));
         }
-        let foreign = units.iter().find(|unit| !inside.group.owns(&self.member, unit.partition));
+        let ours = |partition| {
+            let prepared = self.assignments.get(&partition).copied();
+            inside.group.owns(&self.member, partition)
+                && prepared.is_none_or(|assignment| assignment == inside.group.assignment(partition))
+        };
+        let foreign = units.iter().find(|unit| !ours(unit.partition));
         match foreign {
             Some(unit) => Err(Failure::Fenced(format!("partition {} has moved", unit.partition))),
             None => Ok(()),
@@ -69,6 +77,12 @@ impl EmbeddedLedger {
 }
 
 impl Ledger for EmbeddedLedger {
+    fn prepare(&mut self) {
+        let inside = self.log.lock();
+        let partitions = (0i32..).take(inside.input.len());
+        self.assignments = partitions.map(|at| (at, inside.group.assignment(at))).collect();
+    }
+
     fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
         let mut inside = self.log.lock();
         self.fence(&inside, units)?;

@@ -1,7 +1,7 @@
 //! Whatever fails, and wherever, what comes out is the fold of the events through the engine.
 //!
 //! First every pair of faults at every pair of steps over a short log; then thousands of seeds over
-//! longer ones. `SEED=… cargo test --test it sim::swarm` replays one.
+//! longer ones. `SEED=… cargo test --test it sim::swarm` replays one, `SEEDS=…` runs more of them.
 
 mod checks;
 mod disk;
@@ -94,7 +94,7 @@ fn swarm() {
     let fixed = Fixed::new();
     let seeds = match std::env::var("SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..SEEDS).collect(),
+        Err(_) => (0..std::env::var("SEEDS").map_or(SEEDS, |n| n.parse().unwrap())).collect(),
     };
     let all = seeds.len() > 1;
     let mut reached = BTreeSet::new();
@@ -157,7 +157,7 @@ fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>) -> Result<BTreeSet<&
 #[track_caller]
 fn caught(plant: Plant) {
     let fixed = Fixed::new();
-    let seen = (0..200).find_map(|seed| {
+    let seen = (0..SEEDS).find_map(|seed| {
         let run =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_seed(&fixed, seed, Some(plant))));
         run.unwrap_or_else(|_| Err("an invariant stopped it".into())).err()
@@ -186,6 +186,11 @@ fn a_lost_user_taken_for_a_new_one_is_seen() {
 }
 
 #[test]
+fn a_unit_of_an_earlier_assignment_is_seen() {
+    caught(Plant::LateAssignment);
+}
+
+#[test]
 fn an_abort_taken_for_a_commit_is_seen() {
     caught(Plant::AbortIsCommit);
 }
@@ -195,4 +200,4 @@ fn an_unknown_outcome_taken_for_an_abort_is_seen() {
     caught(Plant::UnknownIsAbort);
 }
 
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 5_000;

@@ -57,6 +57,8 @@ pub enum Plant {
     LyingStore,
     /// An abort is taken for a commit.
     AbortIsCommit,
+    /// A transaction is committed under the assignment of its end, not of its beginning.
+    LateAssignment,
     /// Unknown is taken for an abort, without asking.
     UnknownIsAbort,
 }

@@ -159,7 +159,10 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 self.source.start(partition, offset)?;
                 self.dispatch.started(partition);
             }
-            Command::Publish(units) => self.flight = Some((units, 0)),
+            Command::Publish(units) => {
+                self.ledger.prepare();
+                self.flight = Some((units, 0));
+            }
             Command::Ask(partitions) => {
                 let ledger = &mut self.ledger;
                 let ask = |partition| Ok((partition, ledger.ground(partition)?));

@@ -384,6 +384,10 @@ impl<'f> World<'f> {
                 }
                 return false;
             }
+            Plant::LateAssignment => {
+                worker.ledger.prepare();
+                return false;
+            }
             Plant::AbortIsCommit | Plant::UnknownIsAbort | Plant::LyingStore => return false,
         }
         true
