@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use wardstream::engine::decode::Format;
 use wardstream::engine::policy::Policy;
+use wardstream::model::id::Digest;
 
 use crate::fold::Fold;
 
@@ -49,6 +50,32 @@ fn transcripts_come_out_as_written() {
     }
     assert!(count >= 20, "only {count} transcripts found");
     assert!(wrong.is_empty(), "transcripts differ (BLESS=1 writes what came out):\n{wrong}");
+}
+
+/// Decisions name the revision that made them: other decisions need another name.
+#[test]
+fn a_changed_transcript_needs_a_new_revision() {
+    let mut hasher = blake3::Hasher::new();
+    for path in transcripts() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|line| line.starts_with(['<', '>']) || line.starts_with("policy")) {
+            hasher.update(line.as_bytes());
+            hasher.update(b"\n");
+        }
+    }
+    let line = format!("{} {}", wardstream::engine::REVISION, Digest(*hasher.finalize().as_bytes()));
+    let path = folder().join("REVISION");
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let has_revision = written.lines().any(|old| old.split(' ').next() == line.split(' ').next());
+    if !has_revision && std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, format!("{written}{line}\n")).unwrap();
+        return;
+    }
+    assert!(
+        written.lines().any(|old| old == line),
+        "transcripts changed under revision {}: raise engine::REVISION, then BLESS=1",
+        wardstream::engine::REVISION
+    );
 }
 
 fn folder() -> PathBuf {
