@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::broker::{Broker, said, script};
 
-/// Waits for that many records of a topic, read_committed.
+/// Waits for that many records of a topic, read_committed. The patience is that of a busy machine:
+/// a killed worker's transaction and session each take seconds to run out before anybody goes on.
 #[track_caller]
 pub(super) fn read(broker: &Broker, topic: &str, count: usize) -> Vec<Value> {
-    lines(&said(python(broker, "read.py", topic).args(["--count", &count.to_string()]).output()))
+    let count = count.to_string();
+    lines(&said(python(broker, "read.py", topic).args(["--count", &count, "--seconds", "120"]).output()))
 }
 
 /// Everything that the topic holds now, read_committed.
