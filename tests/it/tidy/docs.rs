@@ -57,7 +57,7 @@ pub(super) fn places(file: &Source) -> Vec<Finding> {
         ["npmjs", ".com"],
         ["pypi", ".org"],
         ["pythonhosted", ".org"],
-        ["proxy.golang", ".org"],
+        ["proxy.go", "lang.org"],
     ]
     .map(|halves| halves.concat());
     let folders =
