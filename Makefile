@@ -37,7 +37,7 @@ bench: ## One event through the engine, and its decoding
 	cargo bench --locked
 
 demo: geo ## Builds, and shows the engine deciding about synthetic people
-	cargo build --locked --release --bin ward
+	@cargo build --locked --release --bin ward
 	tables=()
 	for table in $(GEO)/*.mmdb; do if [ -e "$$table" ]; then tables+=(--geo "$$table"); fi; done
 	exec target/release/ward demo "$${tables[@]}" $(ARGS)
