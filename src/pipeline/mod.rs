@@ -13,6 +13,7 @@ pub mod intake;
 pub mod invariants;
 pub mod lane;
 pub mod overlay;
+pub mod profiles;
 pub mod recover;
 pub mod restore;
 pub mod wire;

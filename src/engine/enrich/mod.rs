@@ -25,6 +25,13 @@ pub fn enrich<'a>(event: Event<'a>, tables: &dyn Tables) -> Observation<'a> {
     look_up(event, tables, agent::parse)
 }
 
+/// An event with facts that were looked up before: those that a decision records.
+pub fn with_facts(event: Event<'_>, facts: Facts) -> Observation<'_> {
+    let public = address_of(&event).filter(|address| address::is_public(*address));
+    let keys = keys(&event, public);
+    Observation { event, facts, keys }
+}
+
 /// [`enrich`] for many events in a row: remembers user agents.
 #[derive(Debug, Default)]
 pub struct Enricher {
