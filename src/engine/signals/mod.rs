@@ -8,11 +8,17 @@ mod fatigue;
 mod hour;
 mod location;
 mod network;
+#[cfg(test)]
+pub(crate) mod planted;
 mod reported;
 mod session;
 mod travel;
 #[cfg(test)]
 mod world;
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::engine::baseline::Profile;
 use crate::engine::policy::Policy;
@@ -40,19 +46,48 @@ impl Findings {
     }
 }
 
-/// Asks every detector.
+/// What a detector's panic goes on as: with the detector's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetectorPanic {
+    pub signal: Signal,
+    pub message: String,
+}
+
+/// Asks every detector. One that panics goes on panicking, as a [`DetectorPanic`].
 #[must_use]
 pub fn inspect(seen: &Observation<'_>, profile: &Profile, policy: &Policy) -> Findings {
     let mut findings = Findings([const { Finding::NotApplicable }; Signal::COUNT]);
-    for detector in DETECTORS {
-        if let Some(finding) = findings.0.get_mut(detector.signal().index()) {
-            *finding = detector.inspect(seen, profile, policy);
+    // One catch for all of them: an event pays for it once.
+    let asked = Cell::new(None);
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        for detector in DETECTORS {
+            let signal = detector.signal();
+            asked.set(Some(signal));
+            if let Some(finding) = findings.0.get_mut(signal.index()) {
+                *finding = detector.inspect(seen, profile, policy);
+            }
+        }
+    }));
+    match (done, asked.get()) {
+        (Ok(()), _) => findings,
+        (Err(panic), None) => resume_unwind(panic),
+        (Err(panic), Some(signal)) => {
+            let message = panic_message(panic.as_ref()).to_owned();
+            resume_unwind(Box::new(DetectorPanic { signal, message }))
         }
     }
-    findings
+}
+
+/// What a panic says.
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let message = panic.downcast_ref::<String>().map(String::as_str);
+    message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 static DETECTORS: &[&dyn Detector] = &[
+    #[cfg(test)]
+    &planted::Planted,
     &location::Location,
     &travel::Travel,
     &network::Network,

@@ -1,6 +1,7 @@
 //! Why a record was not decided, in words.
 
 use crate::engine::decode::Rejected;
+use crate::engine::signals::{DetectorPanic, panic_message};
 use crate::model::Reject;
 use crate::pipeline::intake;
 use crate::ports::source::Record;
@@ -38,13 +39,14 @@ pub(super) fn fallback_id(id: &mut String, topic: &str, record: &Record<'_>) {
 }
 
 pub(in crate::pipeline) fn panicked(panic: &(dyn std::any::Any + Send)) -> Rejected {
-    let message = panic.downcast_ref::<String>().map(String::as_str);
-    let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let (who, message) = match panic.downcast_ref::<DetectorPanic>() {
+        Some(DetectorPanic { signal, message }) => {
+            (format!("detector `{}`", signal.name()), message.as_str())
+        }
+        None => ("deciding this record".into(), panic_message(panic)),
+    };
     let message: String = message.chars().take(300).collect();
-    intake::reject(
-        Reject::DetectorPanic,
-        format!("deciding this record panicked: {message}; please report it"),
-    )
+    intake::reject(Reject::DetectorPanic, format!("{who} panicked: {message}; please report it"))
 }
 
 pub(super) const fn refused_detail(reason: Reject) -> &'static str {
@@ -53,5 +55,90 @@ pub(super) const fn refused_detail(reason: Reject) -> &'static str {
             "what this event gives is larger than the output topic takes; raise its `max.message.bytes`"
         }
         _ => "refused when it was decided before",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::adapters::store::MemoryStore;
+    use crate::engine::decode::{Format, Limits};
+    use crate::engine::policy::Policy;
+    use crate::engine::signals::planted;
+    use crate::engine::step::Setting;
+    use crate::model::decision::Basis;
+    use crate::model::id::Digest;
+    use crate::pipeline::filter::Filter;
+    use crate::pipeline::lane::{Lane, Offered, Rendering, Settings, With};
+    use crate::pipeline::recover::{Plan, Way};
+    use crate::ports::ledger::{Mark, Output, Positions};
+    use crate::ports::tables::NoTables;
+
+    fn settings() -> Settings {
+        Settings {
+            topic: "identity.events".into(),
+            partitions: 1,
+            format: Format::Json,
+            decisions: Rendering::Json,
+            alerts: Rendering::Json,
+            revocations: Rendering::Json,
+            rejected: Rendering::Json,
+            limits: Limits::default(),
+            profiles_cached: 4,
+            record_bytes_max: 100_000,
+            hash_seed: 7,
+        }
+    }
+
+    /// Offers an access to each of `apps`, one after the other.
+    fn offered(lane: &mut Lane, apps: &[&str]) -> Vec<Offered> {
+        let (policy, store) = (Policy::shipped("default").unwrap(), MemoryStore::new());
+        let basis = Basis {
+            policy: policy.digest,
+            engine: crate::engine::REVISION,
+            tables: Digest::ZERO,
+            model: None,
+        };
+        let with = With { setting: Setting { policy: &policy, basis }, tables: &NoTables, store: &store };
+        let offer = |(offset, app): (i64, &&str)| {
+            let value = format!(
+                r#"{{"event_id":"{offset}","tenant":"acme","user_id":"ada","type":"access","outcome":"success",
+                    "occurred_at":"2026-01-05T09:0{offset}:00Z","app":"{app}","ip_address":"81.2.69.142"}}"#
+            );
+            let (key, value) = (Some(b"acme/ada".as_slice()), Some(value.as_bytes()));
+            lane.offer(&Record { partition: 0, offset, recorded_at: None, key, value }, &with).unwrap()
+        };
+        (0..).zip(apps).map(offer).collect()
+    }
+
+    #[test]
+    fn a_record_that_panics_a_detector_is_rejected_under_its_name_and_the_lane_goes_on() {
+        let mark = Mark { offset: 0, chain: Digest::ZERO };
+        let plan = Plan { mark, positions: Positions::default(), way: Way::Fresh, gap: None };
+        let mut lane = Lane::new(0, Arc::new(settings()), &plan, Filter::default());
+        lane.started();
+        let told = offered(&mut lane, &["payroll", planted::APP, "payroll"]);
+        assert!(matches!(told[0], Offered::Decided { .. }), "{told:?}");
+        assert_eq!(told[1], Offered::Rejected(Reject::DetectorPanic));
+        assert!(matches!(told[2], Offered::Decided { .. }), "{told:?}");
+
+        let unit = lane.seal().unwrap();
+        let rejected: Vec<_> = unit.records().filter(|record| record.output == Output::Rejected).collect();
+        assert_eq!((rejected.len(), rejected[0].offset), (1, 1));
+        let text = String::from_utf8_lossy(rejected[0].value.unwrap());
+        assert!(
+            text.contains("detector_panic")
+                && text.contains("detector `impossible_travel` panicked: planted"),
+            "{text}"
+        );
+        let decided = unit.records().filter(|record| record.output == Output::Decisions);
+        assert_eq!(decided.map(|record| record.offset).collect::<Vec<_>>(), [0, 2]);
+    }
+
+    #[test]
+    fn any_other_panic_is_told_too() {
+        assert!(panicked(&"no detector").detail.starts_with("deciding this record panicked: no detector;"));
     }
 }
