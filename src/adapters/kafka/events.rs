@@ -8,20 +8,32 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use tracing::{debug, warn};
 
-/// The context of every client: log lines to ours, tokens from a file.
+/// The context of every client: log lines to ours, tokens from a file. `role` is what this kind of
+/// client hears besides.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Events {
+pub(super) struct Events<R = ()> {
     token: Option<TokenFile>,
+    pub(super) role: R,
 }
 
 impl Events {
     pub(super) const fn new(token: Option<TokenFile>) -> Self {
-        Self { token }
+        Self { token, role: () }
     }
+}
+
+impl<R> Events<R> {
+    pub(super) const fn of(token: Option<TokenFile>, role: R) -> Self {
+        Self { token, role }
+    }
+}
+
+impl<R: Send + Sync + 'static> ClientContext for Events<R> {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     /// librdkafka retries connections by itself and reports each failure; who asks for something and
     /// does not get it says so to people. These lines are for whoever debugs a connection.
-    pub(super) fn note_log(level: RDKafkaLogLevel, fac: &str, message: &str) {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 warn!(target: "librdkafka", fac, "{message}");
@@ -36,28 +48,12 @@ impl Events {
         }
     }
 
-    pub(super) fn note_error(error: &KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
         debug!(target: "librdkafka", %error, "{reason}");
     }
 
-    pub(super) fn next_token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.token.as_ref().ok_or_else(|| "no token file is configured".into()).and_then(TokenFile::read)
-    }
-}
-
-impl ClientContext for Events {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        Self::note_log(level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Self::note_error(&error, reason);
-    }
-
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.next_token()
+        self.token.as_ref().ok_or_else(|| "no token file is configured".into()).and_then(TokenFile::read)
     }
 }
 

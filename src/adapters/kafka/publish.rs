@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
@@ -22,7 +21,7 @@ use super::settings::Connection;
 
 /// A producer of plain records.
 pub struct Publisher {
-    producer: BaseProducer<Delivered>,
+    producer: BaseProducer<Events<Arc<Lost>>>,
     bootstrap: String,
     lost: Arc<Lost>,
 }
@@ -38,7 +37,7 @@ impl Publisher {
     /// When the client cannot be made; the broker is not asked yet.
     pub fn new(connection: &Connection) -> Result<Self, Failure> {
         let lost = Arc::new(Lost::default());
-        let context = Delivered { events: Events::new(connection.token()), lost: Arc::clone(&lost) };
+        let context = Events::of(connection.token(), Arc::clone(&lost));
         let producer = BaseProducer::from_config_and_context(&connection.publisher(), context)
             .map_err(|error| Failure::Client(error.to_string()))?;
         Ok(Self { producer, bootstrap: connection.bootstrap().to_owned(), lost })
@@ -116,34 +115,13 @@ struct Lost {
     reason: std::sync::Mutex<String>,
 }
 
-struct Delivered {
-    events: Events,
-    lost: Arc<Lost>,
-}
-
-impl ClientContext for Delivered {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        Events::note_log(level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Events::note_error(&error, reason);
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.events.next_token()
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Delivered {
+impl ProducerContext<NoCustomPartitioner> for Events<Arc<Lost>> {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            self.lost.count.fetch_add(1, Ordering::Relaxed);
-            if let Ok(mut reason) = self.lost.reason.lock() {
+            self.role.count.fetch_add(1, Ordering::Relaxed);
+            if let Ok(mut reason) = self.role.reason.lock() {
                 *reason = error.to_string();
             }
         }

@@ -12,8 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -28,7 +27,7 @@ use crate::model::time::Timestamp;
 use crate::ports::failure::Failure;
 use crate::ports::source::{Arrival, Record, Source};
 
-pub(super) type Member = BaseConsumer<Rebalances>;
+pub(super) type Member = BaseConsumer<Events<Rebalances>>;
 
 /// One member of a consumer group that reads one topic.
 pub struct KafkaSource {
@@ -55,7 +54,7 @@ impl KafkaSource {
     /// # Errors
     /// When the client cannot be made.
     pub fn join(connection: &Connection, group: &str, member: &str, topic: &str) -> Result<Self, Failure> {
-        let context = Rebalances { events: Events::new(connection.token()), ..Rebalances::default() };
+        let context = Events::of(connection.token(), Rebalances::default());
         let consumer = BaseConsumer::from_config_and_context(&connection.member(group, member), context)
             .map_err(|error| Failure::Fatal(format!("the Kafka consumer could not be made: {error}")))?;
         consumer.subscribe(&[topic]).map_err(|error| Failure::Fatal(error.to_string()))?;
@@ -74,7 +73,7 @@ impl KafkaSource {
 
     /// Leaves: from here on nothing is handed on, and the group is told when the client is dropped.
     pub fn leave(&mut self) {
-        self.consumer.context().note(|notes| notes.leaving = true);
+        self.consumer.context().role.note(|notes| notes.leaving = true);
         self.started.clear();
         self.assigned.clear();
         // Also answers a revocation that nobody has: the client waits for that when it closes.
@@ -88,7 +87,10 @@ impl KafkaSource {
             Event::Assigned(partitions) => {
                 if let Err(error) = self.assign(&partitions) {
                     debug!(%error, "assignment not answered yet");
-                    self.consumer.context().note(|notes| notes.queue.push_front(Event::Assigned(partitions)));
+                    self.consumer
+                        .context()
+                        .role
+                        .note(|notes| notes.queue.push_front(Event::Assigned(partitions)));
                     return false;
                 }
                 self.assigned.extend(&partitions);
@@ -157,7 +159,7 @@ impl Source for KafkaSource {
         let consumer = Arc::clone(&self.consumer);
         let mut wait = wait;
         loop {
-            while let Some(event) = consumer.context().next() {
+            while let Some(event) = consumer.context().role.next() {
                 wait = Duration::ZERO;
                 if !self.hand_on_event(event, visit) {
                     return Ok(());
@@ -173,7 +175,7 @@ impl Source for KafkaSource {
                     }
                 }
                 Some(Err(error)) => failure(&self.topic, &error)?,
-                None if consumer.context().is_quiet() => return Ok(()),
+                None if consumer.context().role.is_quiet() => return Ok(()),
                 None => {}
             }
         }
@@ -204,10 +206,12 @@ impl Source for KafkaSource {
         if self.paused == paused {
             return Ok(());
         }
-        self.paused = paused;
         let list = self.list(self.started.iter().copied());
         let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
-        done.map_err(|error| Failure::Unreachable(error.to_string()))
+        done.map_err(|error| Failure::Unreachable(error.to_string()))?;
+        // Only now: one that was not resumed must be resumed again.
+        self.paused = paused;
+        Ok(())
     }
 }
 
@@ -277,10 +281,9 @@ enum Event {
     Lost(Vec<i32>),
 }
 
-/// The consumer's context. It runs inside `poll`, so it notes and never waits.
+/// What the consumer's context notes. It runs inside `poll`, so it notes and never waits.
 #[derive(Debug, Default)]
 pub(super) struct Rebalances {
-    events: Events,
     notes: Mutex<Notes>,
 }
 
@@ -304,26 +307,10 @@ impl Rebalances {
     }
 }
 
-impl ClientContext for Rebalances {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        Events::note_log(level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Events::note_error(&error, reason);
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.events.next_token()
-    }
-}
-
-impl ConsumerContext for Rebalances {
+impl ConsumerContext for Events<Rebalances> {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
-        let leaving = self.note(|notes| notes.leaving);
+        let leaving = self.role.note(|notes| notes.leaving);
         // Before anything is answered: an answer clears it.
         let lost = consumer.assignment_lost();
         let assigns = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
@@ -345,7 +332,7 @@ impl ConsumerContext for Rebalances {
             _ if lost => Event::Lost(partitions),
             _ => Event::Revoked(partitions),
         };
-        self.note(|notes| {
+        self.role.note(|notes| {
             if lost {
                 // One that was not answered yet must not be any more.
                 notes.queue.retain(|queued| !matches!(queued, Event::Assigned(_)));

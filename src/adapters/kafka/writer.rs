@@ -10,8 +10,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedHeaders};
@@ -86,8 +85,7 @@ impl Writer {
             return Ok(());
         }
         let config = self.connection.producer(&self.transactional_id);
-        let context =
-            Deliveries { events: Events::new(self.connection.token()), tally: Arc::clone(&self.deliveries) };
+        let context = Events::of(self.connection.token(), Arc::clone(&self.deliveries));
         let producer = ThreadedProducer::from_config_and_context(&config, context)
             .map_err(|error| Trouble::Fatal(format!("the Kafka producer could not be made: {error}")))?;
         producer.init_transactions(INIT_TIMEOUT).map_err(|error| match native(&error) {
@@ -328,32 +326,13 @@ const fn fenced(code: RDKafkaErrorCode) -> bool {
 }
 
 /// The producer's context: its reports of deliveries, counted where the writer waits for them.
-struct Deliveries {
-    events: Events,
-    tally: Arc<Tally>,
-}
-
-impl ClientContext for Deliveries {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        Events::note_log(level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Events::note_error(&error, reason);
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.events.next_token()
-    }
-}
+type Deliveries = Events<Arc<Tally>>;
 
 impl ProducerContext<NoCustomPartitioner> for Deliveries {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        self.tally.note(
+        self.role.note(
             opaque,
             match result {
                 Ok(message) => Ok(message.offset()),
