@@ -201,6 +201,7 @@ fn pace(settings: &Settings) -> Pace {
         unit_bytes_max: size(settings.run.transaction_bytes),
         checkpoint_interval: settings.run.checkpoint_interval,
         checkpoint_bytes: size(settings.run.checkpoint_bytes),
+        hanging_patience: settings.run.session_timeout + HANGING_MARGIN,
     }
 }
 
@@ -444,4 +445,6 @@ const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 const PROFILES_CACHED: usize = 120_000;
 /// What brokers take unless told otherwise, less what a batch adds.
 const RECORD_BYTES_MAX: usize = 900_000;
+/// Brokers look for transactions that have timed out every 10 s.
+const HANGING_MARGIN: Duration = Duration::from_secs(10);
 const STORE_CACHE_BYTES: u64 = 128 << 20;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  assigned ─▶ TakeOver ─▶ ready ─▶ Start ─▶ offer… ─▶ Publish ─▶ published ─▶ Checkpoint
+//!                            └─▶ Verify, beside the rest, after a clean stop
 //!  revoked  ─▶ Publish ─▶ Checkpoint ─▶ Close ─▶ Release        lost ─▶ silence
 //! ```
 //!
@@ -9,6 +10,7 @@
 //! meanwhile the lanes go on deciding, up to the limits of the next. The runtime asks for the next
 //! [`Command`], carries it out, and says how it ended; it has no choice of its own.
 
+mod outcomes;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::invariants::Broken;
-use super::lane::{Lane, Offered, Settings, Settled, With};
-use super::restore::{Taken, Trouble};
-use crate::model::Reject;
+use super::lane::{Lane, Offered, Settings, With};
 use crate::ports::clock::Tick;
-use crate::ports::failure::Failure;
-use crate::ports::ledger::{Ground, Mark, Positions, Unit, Witness};
+use crate::ports::ledger::Unit;
 use crate::ports::source::Record;
 use crate::ports::store::{Batch, StoreError};
 
@@ -33,6 +32,9 @@ pub struct Pace {
     pub unit_bytes_max: usize,
     pub checkpoint_interval: Duration,
     pub checkpoint_bytes: usize,
+    /// How long an open transaction in a lane's output is waited for, before the lane is stopped: the
+    /// broker ends a dead process's within this.
+    pub hanging_patience: Duration,
 }
 
 impl Default for Pace {
@@ -43,6 +45,7 @@ impl Default for Pace {
             unit_bytes_max: 8 << 20,
             checkpoint_interval: Duration::from_secs(10),
             checkpoint_bytes: 64 << 20,
+            hanging_patience: Duration::from_secs(20),
         }
     }
 }
@@ -61,6 +64,8 @@ pub enum Command {
     Ask(Vec<i32>),
     /// `store.apply_batch`, and `store.flush` before long; then [`Dispatch::checkpointed`].
     Checkpoint { partition: i32, batch: Arc<Batch> },
+    /// `store.verify_some` until it is through, beside everything else; then [`Dispatch::verified`].
+    Verify(i32),
     /// `store.close`. A failure only makes the next start slower.
     Close { partition: i32, filter: Vec<u8> },
     /// `source.release`.
@@ -71,7 +76,15 @@ pub enum Command {
 enum Seat {
     /// Not taken over yet.
     Waiting,
-    TakingOver,
+    /// Somebody's transaction is open in its output: looked at again at `again`, given up at `until`.
+    Hanging {
+        again: Tick,
+        until: Tick,
+    },
+    /// `until` is that of [`Seat::Hanging`], if it was.
+    TakingOver {
+        until: Option<Tick>,
+    },
     Running(Box<Lane>),
     /// Must not be served; a person has to act.
     Refused,
@@ -91,6 +104,8 @@ pub struct Dispatch {
     doubt: Vec<i32>,
     asked: bool,
     starts: Vec<(i32, i64)>,
+    /// Stores that serve and have not been read through since their clean stop.
+    unverified: Vec<i32>,
     opened_at: Option<Tick>,
     checkpointed_at: Tick,
     /// Checkpoints of this round that were not handed out yet.
@@ -114,6 +129,7 @@ impl Dispatch {
             doubt: Vec::new(),
             asked: false,
             starts: Vec::new(),
+            unverified: Vec::new(),
             opened_at: None,
             checkpointed_at: now,
             due: BTreeSet::new(),
@@ -192,6 +208,9 @@ impl Dispatch {
         if let Some((partition, offset)) = self.starts.pop() {
             return Some(Command::Start { partition, offset });
         }
+        if let Some(partition) = self.unverified.pop() {
+            return Some(Command::Verify(partition));
+        }
         if self.in_flight.is_some() || self.asked {
             return self.next_checkpoint(now);
         }
@@ -211,10 +230,8 @@ impl Dispatch {
         if let Some(command) = self.next_of_leaving() {
             return Some(command);
         }
-        let waiting = self.seats.iter_mut().find(|(_, seat)| matches!(seat, Seat::Waiting));
-        if let Some((partition, seat)) = waiting {
-            *seat = Seat::TakingOver;
-            return Some(Command::TakeOver(*partition));
+        if let Some(partition) = self.next_to_take_over(now) {
+            return Some(Command::TakeOver(partition));
         }
         self.next_checkpoint(now)
     }
@@ -224,7 +241,23 @@ impl Dispatch {
     pub fn wake_at(&self) -> Tick {
         let checkpoint = self.checkpointed_at.plus(self.pace.checkpoint_interval);
         let publish = self.opened_at.map(|at| at.plus(self.pace.commit_interval));
-        [publish, self.retry_at].into_iter().flatten().fold(checkpoint, Ord::min)
+        let hanging = self.seats.values().filter_map(|seat| match seat {
+            Seat::Hanging { again, .. } => Some(*again),
+            _ => None,
+        });
+        hanging.chain(publish).chain(self.retry_at).fold(checkpoint, Ord::min)
+    }
+
+    fn next_to_take_over(&mut self, now: Tick) -> Option<i32> {
+        self.seats.iter_mut().find_map(|(partition, seat)| {
+            let until = match seat {
+                Seat::Waiting => None,
+                Seat::Hanging { again, until } if now >= *again => Some(*until),
+                _ => return None,
+            };
+            *seat = Seat::TakingOver { until };
+            Some(*partition)
+        })
     }
 
     fn publish_is_due(&self, now: Tick) -> bool {
@@ -284,142 +317,10 @@ impl Dispatch {
         None
     }
 
-    // ---- how it ended
-
-    pub fn ready(&mut self, partition: i32, taken: Taken) {
-        let Some(seat @ Seat::TakingOver) = self.seats.get_mut(&partition) else { return };
-        self.failures = 0;
-        let lane = Lane::new(partition, Arc::clone(&self.settings), &taken.plan, taken.filter);
-        self.starts.push((partition, lane.next_offset()));
-        *seat = Seat::Running(Box::new(lane));
-    }
-
-    /// Logged by the runtime; a refusal leaves the partition unserved, the rest is tried again.
-    pub fn troubled(&mut self, partition: i32, trouble: &Trouble, now: Tick) {
-        let Some(seat @ Seat::TakingOver) = self.seats.get_mut(&partition) else { return };
-        match trouble {
-            Trouble::Refused { .. } => *seat = Seat::Refused,
-            Trouble::BrokenOff => self.forget(partition),
-            Trouble::Broker(Failure::Fatal(why)) => self.fatal = Some(why.clone()),
-            Trouble::Broker(_) | Trouble::Store(_) => {
-                *seat = Seat::Waiting;
-                self.back_off(now);
-            }
-        }
-    }
-
-    pub fn started(&mut self, partition: i32) {
-        if let Some(Seat::Running(lane)) = self.seats.get_mut(&partition) {
-            lane.started();
-        }
-    }
-
-    /// The answer to [`Command::Publish`]: positions in the order of its units. After
-    /// [`Failure::Fenced`] nothing is held any more, and the worker must join its group anew: what
-    /// the group thinks that it owns may be more.
-    pub fn published(&mut self, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
-        let partitions = self.in_flight.take().unwrap_or_default();
-        match outcome {
-            Ok(positions) => {
-                self.failures = 0;
-                self.broken.check(positions.len() == partitions.len(), "every unit is answered");
-                for (partition, positions) in partitions.iter().zip(positions) {
-                    if let Some(lane) = self.lane_mut(*partition) {
-                        lane.committed(positions);
-                    }
-                }
-            }
-            Err(Failure::Aborted(_)) => {
-                self.abort(&partitions);
-                self.back_off(now);
-            }
-            Err(Failure::Unreachable(_)) => {
-                self.abort(&partitions);
-                self.back_off(now);
-            }
-            Err(Failure::TooLarge(what)) => {
-                if let Some(lane) = self.lane_mut(what.partition) {
-                    lane.refuse(what.offset, Reject::TooLarge);
-                }
-                self.abort(&partitions);
-            }
-            Err(Failure::Unknown(_)) => {
-                self.doubt = partitions;
-                self.back_off(now);
-            }
-            Err(Failure::Fenced(_)) => self.lost(&self.seats.keys().copied().collect::<Vec<_>>()),
-            Err(Failure::Fatal(why)) => self.fatal = Some(why),
-        }
-    }
-
-    /// The answer to [`Command::Ask`].
-    pub fn answered(&mut self, outcome: Result<Vec<(i32, Ground)>, Failure>, now: Tick) {
-        self.asked = false;
-        let grounds = match outcome {
-            Ok(grounds) => grounds,
-            Err(Failure::Fatal(why)) => {
-                self.fatal = Some(why);
-                return;
-            }
-            Err(_) => return self.back_off(now),
-        };
-        self.doubt.clear();
-        for (partition, ground) in grounds {
-            let Some(lane) = self.lane_mut(partition) else { continue };
-            let (mark, positions) = match (&ground.committed, ground.witness) {
-                (Some(committed), witness) => {
-                    let mark = Mark::parse(committed.offset, &committed.metadata);
-                    let known = match witness {
-                        Witness::Last(last, positions)
-                            if mark.is_some_and(|mark| mark.chain == last.chain) =>
-                        {
-                            positions
-                        }
-                        _ => Positions::default(),
-                    };
-                    (mark, known)
-                }
-                // Nothing was ever committed: then the unit was not.
-                (None, _) => (Some(lane.mark()), Positions::default()),
-            };
-            match mark.and_then(|mark| lane.settle(mark, positions)) {
-                Some(Settled::Committed) => {}
-                Some(Settled::Aborted { start }) => {
-                    if !self.leaving.contains(&partition) {
-                        self.starts.push((partition, start));
-                    }
-                }
-                None => self.take_over_again(partition),
-            }
-        }
-    }
-
-    /// The answer to [`Command::Checkpoint`].
-    pub fn checkpointed(&mut self, partition: i32, batch: &Batch, outcome: Result<(), &StoreError>) {
-        match outcome {
-            Ok(()) => {
-                if let Some(lane) = self.lane_mut(partition) {
-                    lane.checkpointed(batch);
-                }
-            }
-            Err(_) => self.take_over_again(partition),
-        }
-    }
-
-    fn abort(&mut self, partitions: &[i32]) {
-        for partition in partitions {
-            let leaves = self.leaving.contains(partition);
-            let Some(lane) = self.lane_mut(*partition) else { continue };
-            let offset = lane.aborted();
-            if !leaves {
-                self.starts.push((*partition, offset));
-            }
-        }
-    }
-
     /// Drops the lane and begins it anew, from what the broker and the store say.
     fn take_over_again(&mut self, partition: i32) {
         self.starts.retain(|(at, _)| *at != partition);
+        self.unverified.retain(|at| *at != partition);
         if let Some(seat) = self.seats.get_mut(&partition) {
             *seat = Seat::Waiting;
         }
@@ -431,16 +332,7 @@ impl Dispatch {
         self.closed.remove(&partition);
         self.due.remove(&partition);
         self.starts.retain(|(at, _)| *at != partition);
+        self.unverified.retain(|at| *at != partition);
         self.doubt.retain(|at| *at != partition);
     }
-
-    fn back_off(&mut self, now: Tick) {
-        let delay = BACK_OFF_FIRST.saturating_mul(1 << self.failures.min(BACK_OFF_DOUBLINGS));
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now.plus(delay));
-    }
 }
-
-const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
-/// 20 ms to about 5 s.
-const BACK_OFF_DOUBLINGS: u32 = 8;

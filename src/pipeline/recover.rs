@@ -303,7 +303,13 @@ mod tests {
             offset: mark.offset,
             metadata: if case.broker.ends_with('?') { "moved".into() } else { mark.metadata() },
         });
-        let ground = Ground { committed, input: case.input, profiles: case.profiles, witness: case.witness };
+        let ground = Ground {
+            committed,
+            input: case.input,
+            profiles: case.profiles,
+            witness: case.witness,
+            hanging: None,
+        };
         let told = match plan(store.as_ref(), &ground, case.read_back, case.wishes) {
             Ok(plan) => format!(
                 "{:?} at {}{}",
@@ -376,7 +382,8 @@ mod tests {
             positions: Positions { decision: Some(4), profiles: Some(20) },
         };
         let committed = Some(Committed { offset: 10, metadata: A.to_string() });
-        let ground = Ground { committed, input: 0..100, profiles: 0..40, witness: Witness::Never };
+        let ground =
+            Ground { committed, input: 0..100, profiles: 0..40, witness: Witness::Never, hanging: None };
         assert_eq!(question(Some(&spot(5)), &ground), Some(4));
         assert_eq!(question(Some(&spot(10)), &ground), None);
         assert_eq!(question(None, &ground), None);

@@ -13,7 +13,7 @@ use super::recover::{self, Because, Plan, Refusal, Way, Wishes};
 use super::wire;
 use crate::engine::baseline::Part;
 use crate::ports::failure::Failure;
-use crate::ports::ledger::{Ledger, Mark};
+use crate::ports::ledger::{Hanging, Ledger, Mark};
 use crate::ports::store::{Batch, Spot, StateStore, StoreError};
 
 /// A partition whose store is at its mark.
@@ -47,6 +47,8 @@ pub enum Trouble {
         partition: i32,
         refusal: Refusal,
     },
+    /// Somebody's transaction is open in the partition's output.
+    Hangs(Hanging),
     /// `progress` said so: the partition is no longer ours.
     BrokenOff,
 }
@@ -59,6 +61,12 @@ impl fmt::Display for Trouble {
             Self::Refused { partition, refusal } => {
                 write!(f, "partition {partition} is not served: {refusal}")
             }
+            Self::Hangs(Hanging { topic, partition, offset }) => write!(
+                f,
+                "a transaction hangs in `{topic}` partition {partition} at offset {offset}: writing there could make \
+                 records of a dead process visible; end it with `kafka-transactions.sh --bootstrap-server HOST:PORT abort \
+                 --topic {topic} --partition {partition} --start-offset {offset}`, then start again"
+            ),
             Self::BrokenOff => f.write_str("the partition was given up while it was restored"),
         }
     }
@@ -93,6 +101,9 @@ pub fn take_over(
 ) -> Result<Taken, Trouble> {
     let (spot, filter, unverified) = open(partition, store)?;
     let ground = ledger.ground(partition)?;
+    if let Some(hanging) = ground.hanging {
+        return Err(Trouble::Hangs(hanging));
+    }
     let read_back = match recover::question(spot.as_ref(), &ground) {
         Some(offset) => ledger.read_back(partition, offset)?,
         None => None,

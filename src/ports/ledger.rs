@@ -225,11 +225,64 @@ pub struct Committed {
 /// the last committed decision, else the headers of the last record of `risk.profiles`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Witness {
-    /// Both topics have never held a record of this partition.
+    /// Neither topic has ever held a committed record of this partition.
     Never,
-    /// They held some once (their first offset is not 0), and retention has taken all of them.
+    /// They held some once (a first offset is not 0), and retention has taken all of them.
     Expired,
     Last(Mark, Positions),
+}
+
+impl Witness {
+    /// From the end of the partition's decisions (where the last stands, and its mark) and from that
+    /// of its changelog.
+    #[must_use]
+    pub fn of(decided: Tail<(i64, Mark)>, changed: Tail<Mark>) -> Self {
+        match (decided, changed) {
+            (Tail::Never, Tail::Never) => Self::Never,
+            (Tail::Found((position, mark)), changed) => {
+                // A later unit may have moved the mark without deciding anything.
+                let mark = match changed {
+                    Tail::Found(later) if later.offset > mark.offset => later,
+                    _ => mark,
+                };
+                Self::Last(mark, Positions { decision: Some(position), profiles: None })
+            }
+            (_, Tail::Found(mark)) => Self::Last(mark, Positions::default()),
+            _ => Self::Expired,
+        }
+    }
+}
+
+/// The last record of a partition, as a reader of what was committed finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail<T> {
+    /// Nothing was ever committed to it.
+    Never,
+    /// Retention has taken whatever there was.
+    Gone,
+    Found(T),
+}
+
+impl<T> Tail<T> {
+    /// `start` is the partition's first offset. Its next one says nothing: an aborted transaction
+    /// takes offsets too, and so does every marker, and nobody can read either.
+    #[must_use]
+    pub fn of(found: Option<T>, start: i64) -> Self {
+        match found {
+            Some(found) => Self::Found(found),
+            None if start == 0 => Self::Never,
+            None => Self::Gone,
+        }
+    }
+}
+
+/// A transaction that is open in a partition, by whomever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hanging {
+    pub topic: String,
+    pub partition: i32,
+    /// Where it begins: the last stable offset.
+    pub offset: i64,
 }
 
 /// What must be known of the broker to take over a partition.
@@ -241,6 +294,10 @@ pub struct Ground {
     /// First and next offset of `risk.profiles`; the next one as a read_uncommitted reader sees it.
     pub profiles: Range<i64>,
     pub witness: Witness,
+    /// Somebody's transaction is open in one of the partition's outputs. Were it a producer's of ours,
+    /// its next commit could make visible what a dead process had written: nothing is to be published
+    /// before it has ended.
+    pub hanging: Option<Hanging>,
 }
 
 /// One record of the changelog, as restore reads it.
@@ -296,6 +353,47 @@ pub trait Ledger: fmt::Debug {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check_witness(decided: Tail<i64>, changed: Tail<i64>, expected: Witness) {
+        let mark = |offset| Mark { offset, chain: Digest([7; 32]) };
+        let decided = match decided {
+            Tail::Found(offset) => Tail::Found((5, mark(offset))),
+            Tail::Gone => Tail::Gone,
+            Tail::Never => Tail::Never,
+        };
+        let changed = match changed {
+            Tail::Found(offset) => Tail::Found(mark(offset)),
+            Tail::Gone => Tail::Gone,
+            Tail::Never => Tail::Never,
+        };
+        assert_eq!(Witness::of(decided, changed), expected);
+    }
+
+    #[test]
+    fn what_the_ends_of_the_output_bear_witness_of() {
+        let last = |offset, position| {
+            Witness::Last(
+                Mark { offset, chain: Digest([7; 32]) },
+                Positions { decision: position, profiles: None },
+            )
+        };
+        check_witness(Tail::Never, Tail::Never, Witness::Never);
+        check_witness(Tail::Never, Tail::Gone, Witness::Expired);
+        check_witness(Tail::Gone, Tail::Never, Witness::Expired);
+        check_witness(Tail::Gone, Tail::Gone, Witness::Expired);
+        check_witness(Tail::Found(8), Tail::Never, last(8, Some(5)));
+        check_witness(Tail::Found(8), Tail::Found(9), last(9, Some(5)));
+        check_witness(Tail::Found(9), Tail::Found(8), last(9, Some(5)));
+        check_witness(Tail::Gone, Tail::Found(8), last(8, None));
+    }
+
+    #[test]
+    fn offsets_that_nobody_can_read_are_no_trace() {
+        assert_eq!(Tail::<i64>::of(None, 0), Tail::Never);
+        assert_eq!(Tail::<i64>::of(None, 7), Tail::Gone);
+        assert_eq!(Tail::of(Some(3), 0), Tail::Found(3));
+    }
 
     #[track_caller]
     fn check(offset: i64, metadata: &str, accepted: bool) {

@@ -89,6 +89,14 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Damaged when anything differs, or unusable.
     fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError>;
 
+    /// Reads on where it last ended, at most `limit` parts, and compares as [`StateStore::verify`] does
+    /// when it is through: then `true`. Batches may be written between two calls. It begins anew after
+    /// [`StateStore::open`] and after an end.
+    ///
+    /// # Errors
+    /// Damaged when anything differs, or unusable.
+    fn verify_some(&self, partition: i32, limit: usize) -> Result<bool, StoreError>;
+
     /// Makes everything written so far survive a loss of power.
     ///
     /// # Errors

@@ -8,29 +8,27 @@
 //! What is to be done, and in which order, is the dispatch's; here it is carried out. *Failure*: what
 //! can be tried again is, by the dispatch; what cannot ends the worker with a message.
 
-#![expect(clippy::disallowed_methods, reason = "measures how long a recovery takes")]
+mod intake;
+mod take_over;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use super::custody::{Custody, Ticket};
-use super::keeper::{Keeper, Kept};
+use super::keeper::{Done, Keeper};
 use super::publisher::Publisher;
 use super::stop::{ProcessClock, Pulse, Stop};
 use crate::engine::policy::Policy;
-use crate::engine::step::Setting;
-use crate::model::decision::Basis;
 use crate::pipeline::dispatch::{Command, Dispatch, Pace};
-use crate::pipeline::lane::{Offered, Settings, With};
-use crate::pipeline::recover::{Way, Wishes};
-use crate::pipeline::restore::{self, Progress, Taken, Trouble};
-use crate::ports::clock::{Clock as _, Tick};
+use crate::pipeline::lane::Settings;
+use crate::pipeline::recover::Wishes;
+use crate::ports::clock::Clock as _;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::Ledger;
-use crate::ports::source::{Arrival, Source};
+use crate::ports::source::Source;
 use crate::ports::store::StateStore;
 use crate::ports::tables::Tables;
 use crate::telemetry::Happened;
@@ -86,6 +84,7 @@ pub fn run(
         leaving: false,
         announced: BTreeSet::new(),
         refusals: BTreeMap::new(),
+        hanging: BTreeSet::new(),
         tickets: BTreeMap::new(),
         deferred: Vec::new(),
     };
@@ -105,6 +104,8 @@ struct Worker {
     leaving: bool,
     announced: BTreeSet<i32>,
     refusals: BTreeMap<i32, String>,
+    /// Partitions whose output was said to hang.
+    hanging: BTreeSet<i32>,
     /// The right to write each partition that was taken over.
     tickets: BTreeMap<i32, Ticket>,
     /// What the source said while a partition was being restored.
@@ -160,17 +161,30 @@ impl Worker {
                 return Err(Ended::Again("fenced".into()));
             }
         }
-        while let Some(kept) = self.keeper.next() {
-            self.kept(&kept);
+        while let Some(done) = self.keeper.next() {
+            self.done(done);
         }
         Ok(())
     }
 
-    fn kept(&mut self, kept: &Kept) {
-        if let Err(error) = &kept.outcome {
-            Happened::StoreFailed { why: &error.to_string() }.emit();
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Kept { partition, batch, outcome } => {
+                if let Err(error) = &outcome {
+                    Happened::StoreFailed { why: &error.to_string() }.emit();
+                }
+                self.dispatch.checkpointed(partition, &batch, outcome.as_ref().copied());
+            }
+            // Of an earlier life of the partition: whoever took it over has looked for himself.
+            Done::Verified { ticket, .. } if ticket.using(|| ()).is_none() => {}
+            Done::Verified { partition, outcome, took, .. } => {
+                match &outcome {
+                    Ok(()) => Happened::StoreVerified { partition, took }.emit(),
+                    Err(error) => Happened::StoreFailed { why: &error.to_string() }.emit(),
+                }
+                self.dispatch.verified(partition, outcome.as_ref().copied());
+            }
         }
-        self.dispatch.checkpointed(kept.partition, &kept.batch, kept.outcome.as_ref().copied());
     }
 
     fn carry_out_all(&mut self) -> Result<(), Ended> {
@@ -193,7 +207,7 @@ impl Worker {
             Command::TakeOver(partition) => {
                 // A checkpoint of an earlier life of this partition may still be on its way.
                 self.wait_for_checkpoints();
-                self.take_over(partition);
+                self.take_over(partition)?;
             }
             Command::Start { partition, offset } => {
                 self.source.start(partition, offset).map_err(ended)?;
@@ -210,6 +224,11 @@ impl Worker {
             Command::Checkpoint { partition, batch } => {
                 if let Some(ticket) = self.tickets.get(&partition) {
                     self.keeper.keep(partition, ticket.clone(), batch);
+                }
+            }
+            Command::Verify(partition) => {
+                if let Some(ticket) = self.tickets.get(&partition) {
+                    self.keeper.verify(partition, ticket.clone());
                 }
             }
             Command::Close { partition, filter } => {
@@ -231,54 +250,8 @@ impl Worker {
     }
 
     fn wait_for_checkpoints(&mut self) {
-        while let Some(kept) = self.keeper.wait() {
-            self.kept(&kept);
-        }
-    }
-
-    fn take_over(&mut self, partition: i32) {
-        let began = Instant::now();
-        self.tickets.insert(partition, self.shared.custody.take(partition));
-        let mut watch = Watch::new(partition, self.pulse.clone());
-        let (source, stop) = (&mut self.source, &self.shared.stop);
-        let taken = restore::take_over(
-            partition,
-            &mut **self.publisher.ledger(),
-            &*self.shared.store,
-            self.shared.wishes,
-            &mut |progress| !stop.is_set() && watch.goes_on(progress, source.as_mut()),
-        );
-        let now = self.shared.clock.now();
-        let Watch { deferred, again, paused, records, .. } = watch;
-        if paused && let Err(failure) = self.source.pause(false) {
-            warn!(%failure, "source not resumed");
-        }
-        for (partition, offset) in again {
-            if let Err(failure) = self.source.start(partition, offset) {
-                warn!(partition, offset, %failure, "source not started again");
-            }
-        }
-        self.deferred.extend(deferred);
-        match taken {
-            Ok(taken) => {
-                told(partition, &taken, records, began.elapsed());
-                self.refusals.remove(&partition);
-                self.dispatch.ready(partition, taken);
-            }
-            Err(trouble) => {
-                match &trouble {
-                    Trouble::Refused { .. } => {
-                        let why = trouble.to_string();
-                        Happened::LaneStopped { partition, why: &why }.emit();
-                        self.refusals.insert(partition, why);
-                    }
-                    Trouble::BrokenOff => debug!(partition, "restore broken off"),
-                    Trouble::Broker(_) | Trouble::Store(_) => {
-                        warn!(partition, %trouble, "partition not taken over; trying again")
-                    }
-                }
-                self.dispatch.troubled(partition, &trouble, now);
-            }
+        while let Some(done) = self.keeper.wait() {
+            self.done(done);
         }
     }
 
@@ -305,75 +278,6 @@ impl Worker {
             }
             .emit();
             self.announced = served;
-        }
-        Ok(())
-    }
-
-    /// Polls once: records are offered, assignments noted.
-    fn take_in(&mut self) -> Result<(), Ended> {
-        for assignment in std::mem::take(&mut self.deferred) {
-            self.assignment(assignment)?;
-        }
-        if self.dispatch.is_full() && self.dispatch.is_publishing() {
-            // Nothing can be taken before the transaction is through.
-            return self.collect(POLL_MAX);
-        }
-        let now = self.shared.clock.now();
-        // A moment that has passed and led to nothing (a transaction is under way, or a back-off) must
-        // not make this a busy loop.
-        let longest = if self.dispatch.is_publishing() { POLL_MIN } else { POLL_MAX };
-        let wait = self.dispatch.wake_at().since(now).clamp(POLL_MIN, longest);
-
-        let shared = self.shared.clone();
-        let with = With {
-            setting: Setting {
-                policy: &shared.policy,
-                basis: Basis {
-                    policy: shared.policy.digest,
-                    engine: crate::engine::REVISION,
-                    tables: shared.tables.digest(),
-                    model: None,
-                },
-            },
-            tables: &*shared.tables,
-            store: &*shared.store,
-        };
-        let dispatch = &mut self.dispatch;
-        let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
-        let deferred = &mut self.deferred;
-        self.source
-            .poll(wait, &mut |arrival| match arrival {
-                Arrival::Record(record) => {
-                    intake.tick(&shared.clock);
-                    match dispatch.offer(&record, &with, intake.now) {
-                        Ok(Offered::Rejected(reason)) => debug!(
-                            partition = record.partition,
-                            offset = record.offset,
-                            reason = reason.name(),
-                            "record rejected"
-                        ),
-                        Ok(_) => {}
-                        Err(error) => Happened::StoreFailed { why: &error.to_string() }.emit(),
-                    }
-                    !intake.is_due() || !(intake.is_over() || dispatch.is_full())
-                }
-                Arrival::Assigned(partitions) => {
-                    deferred.push(Assignment::Assigned(partitions));
-                    true
-                }
-                Arrival::Revoked(partitions) => {
-                    deferred.push(Assignment::Revoked(partitions));
-                    true
-                }
-                Arrival::Lost(partitions) => {
-                    deferred.push(Assignment::Lost(partitions));
-                    // At once: nothing of them may be sealed any more.
-                    false
-                }
-            })
-            .map_err(ended)?;
-        for assignment in std::mem::take(&mut self.deferred) {
-            self.assignment(assignment)?;
         }
         Ok(())
     }
@@ -415,114 +319,6 @@ pub fn changed(topic: &str, known: i32, found: i32) -> String {
     )
 }
 
-/// How long one poll goes on.
-struct Intake {
-    taken: u32,
-    now: Tick,
-    until: Tick,
-}
-
-impl Intake {
-    fn tick(&mut self, clock: &ProcessClock) {
-        self.taken = self.taken.wrapping_add(1);
-        if self.is_due() {
-            self.now = clock.now();
-        }
-    }
-
-    /// Time and sizes are looked at every few records, not at each.
-    const fn is_due(&self) -> bool {
-        self.taken % LOOK_EVERY == 1
-    }
-
-    fn is_over(&self) -> bool {
-        self.now >= self.until
-    }
-}
-
-/// Keeps the group informed while a partition is restored.
-struct Watch {
-    partition: i32,
-    pulse: Pulse,
-    polled: Instant,
-    logged: Instant,
-    paused: bool,
-    records: u64,
-    deferred: Vec<Assignment>,
-    /// Records that came although everything was paused: to be read again.
-    again: BTreeMap<i32, i64>,
-}
-
-impl Watch {
-    fn new(partition: i32, pulse: Pulse) -> Self {
-        let now = Instant::now();
-        Self {
-            partition,
-            pulse,
-            polled: now,
-            logged: now,
-            paused: false,
-            records: 0,
-            deferred: Vec::new(),
-            again: BTreeMap::new(),
-        }
-    }
-
-    fn goes_on(&mut self, progress: Progress, source: &mut dyn Source) -> bool {
-        self.pulse.beat();
-        self.records = progress.records;
-        if self.logged.elapsed() >= LOG_EVERY {
-            self.logged = Instant::now();
-            let Progress { partition, records, offset, end, because } = progress;
-            info!(
-                partition,
-                records,
-                offset,
-                end,
-                because = because.map_or("behind", |because| because.name()),
-                "restoring"
-            );
-        }
-        if self.polled.elapsed() < POLL_EVERY {
-            return true;
-        }
-        self.polled = Instant::now();
-        if !self.paused {
-            self.paused = source.pause(true).is_ok();
-        }
-        let (deferred, again) = (&mut self.deferred, &mut self.again);
-        let polled = source.poll(Duration::ZERO, &mut |arrival| {
-            match arrival {
-                Arrival::Record(record) => {
-                    again.entry(record.partition).or_insert(record.offset);
-                }
-                Arrival::Assigned(partitions) => deferred.push(Assignment::Assigned(partitions)),
-                Arrival::Revoked(partitions) => deferred.push(Assignment::Revoked(partitions)),
-                Arrival::Lost(partitions) => deferred.push(Assignment::Lost(partitions)),
-            }
-            true
-        });
-        if let Err(failure) = polled {
-            warn!(%failure, "polling while restoring");
-        }
-        let partition = self.partition;
-        !self.deferred.iter().any(|assignment| match assignment {
-            Assignment::Assigned(_) => false,
-            Assignment::Revoked(partitions) | Assignment::Lost(partitions) => partitions.contains(&partition),
-        })
-    }
-}
-
-fn told(partition: i32, taken: &Taken, changes: u64, took: Duration) {
-    let way = match taken.plan.way {
-        Way::Continue => "continue",
-        Way::Replay { .. } => "replay",
-        Way::Restore(because) => because.name(),
-        Way::Fresh => "fresh",
-    };
-    Happened::Recovered { partition, way, offset: taken.plan.mark.offset, changes, took }.emit();
-}
-
 const fn kind(failure: &Failure) -> &'static str {
     match failure {
         Failure::Aborted(_) => "aborted",
@@ -543,9 +339,3 @@ fn ended(failure: Failure) -> Ended {
 
 /// Longest wait for a record: how soon a stop is noticed.
 const POLL_MAX: Duration = Duration::from_millis(100);
-/// The outcome of a transaction is waited for elsewhere, so it is looked for often.
-const POLL_MIN: Duration = Duration::from_millis(1);
-const LOOK_EVERY: u32 = 16;
-/// Far below `max.poll.interval.ms`.
-const POLL_EVERY: Duration = Duration::from_secs(2);
-const LOG_EVERY: Duration = Duration::from_secs(5);

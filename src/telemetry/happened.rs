@@ -53,6 +53,11 @@ pub enum Happened<'a> {
     StoreFailed {
         why: &'a str,
     },
+    /// A store that served at once after a clean stop was read through, and is what was written.
+    StoreVerified {
+        partition: i32,
+        took: Duration,
+    },
     /// The broker cannot be reached; said once, and once when it is back.
     BrokerAway {
         bootstrap: &'a str,
@@ -104,6 +109,10 @@ impl Happened<'_> {
             Self::StoreFailed { why } => {
                 counter!("ward_store_failures_total").increment(1);
                 warn!(why, "store");
+            }
+            Self::StoreVerified { partition, took } => {
+                counter!("ward_store_verifications_total").increment(1);
+                info!(partition, ?took, "store verified");
             }
             Self::BrokerAway { bootstrap, why } => {
                 gauge!("ward_broker_up").set(0.0);

@@ -1,7 +1,9 @@
 //! Where log lines go: stderr, for people as text, for machines as JSON.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
+use std::sync::OnceLock;
 
+use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
 
 /// How a log line is written.
@@ -18,7 +20,10 @@ pub enum Format {
 pub fn start(format: Format, filter: Option<&str>, colours: bool) {
     let filter =
         filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new(FILTER));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Line);
+    if format == Format::Text && std::io::stderr().is_terminal() {
+        BARS.get_or_init(MultiProgress::new);
+    }
     let started = match format {
         Format::Text => lines
             .with_ansi(colours && std::io::stderr().is_terminal())
@@ -33,4 +38,26 @@ pub fn start(format: Format, filter: Option<&str>, colours: bool) {
     drop(started);
 }
 
+/// Where bars are drawn: only where lines are text and a person looks on.
+pub(super) fn bars() -> Option<&'static MultiProgress> {
+    BARS.get()
+}
+
+/// Standard error, with the bars out of the way while a line is written.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match bars() {
+            Some(bars) => bars.suspend(|| std::io::stderr().write(bytes)),
+            None => std::io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
 const FILTER: &str = "info";

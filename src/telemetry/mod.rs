@@ -5,6 +5,8 @@
 
 mod happened;
 mod log;
+mod restoring;
 
 pub use happened::Happened;
 pub use log::{Format, start};
+pub use restoring::Restoring;

@@ -30,4 +30,5 @@ mod store;
 mod tables;
 mod tidy;
 mod traffic;
+mod verify;
 mod world;

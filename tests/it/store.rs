@@ -146,6 +146,67 @@ fn a_value_that_is_gone_is_told_by_a_scan() {
     assert!(error.to_string().contains("1 parts are there, 2 were written"), "{error}");
 }
 
+/// A store that is read through in slices of one, with a batch between every two.
+fn read_through(store: &dyn StateStore, batches: &[&str]) -> Result<(), StoreError> {
+    let mut batches = batches.iter();
+    while !store.verify_some(3, 1)? {
+        if let Some(parts) = batches.next() {
+            store.apply_batch(3, &batch(parts, spot(8))).unwrap();
+        }
+    }
+    Ok(())
+}
+
+/// Every kind of change, behind the reader and before it, at every place that it may have come to.
+#[test]
+fn a_store_that_is_written_while_it_is_read_through_is_what_was_written() {
+    let changes = ["a=9", "e=9", "a-", "e-", "aa=1", "ee=1", "a- b=7 d- e=7 f=7", "c=9", "c-", ""];
+    check(|store| {
+        for first in changes {
+            for second in changes {
+                for quiet in 0..5 {
+                    store.drop_partition(3).unwrap();
+                    store.apply_batch(3, &batch("a=1 b=2 c=3 d=4 e=5", spot(7))).unwrap();
+                    store.open(3).unwrap();
+                    let mut batches = vec![""; quiet];
+                    batches.extend([first, second]);
+                    let told = read_through(store, &batches);
+                    assert_eq!(told, Ok(()), "{quiet} slices, `{first}`, `{second}`");
+                    store.verify(3, &mut |_| ()).unwrap();
+                }
+            }
+        }
+        assert_eq!(store.verify_some(9, 1), Ok(true), "nothing is there to be wrong");
+    });
+}
+
+#[test]
+fn reading_begins_anew_when_a_store_is_opened() {
+    check(|store| {
+        store.apply_batch(3, &batch("a=1 b=2", spot(7))).unwrap();
+        assert_eq!(store.verify_some(3, 1), Ok(false));
+        store.open(3).unwrap();
+        assert_eq!(store.verify_some(3, 2), Ok(false), "two are read, and the end is not seen yet");
+        assert_eq!(store.verify_some(3, 2), Ok(true));
+    });
+}
+
+/// Damage that no read meets, while other users' parts are written.
+#[test]
+fn damage_is_found_while_the_store_is_written() {
+    let busy = ["a=1", "e=2", "a=3 bb=1", "e-"];
+    for (user, take_away) in [("c", false), ("c", true), ("d", false), ("d", true)] {
+        let store = MemoryStore::new();
+        store.apply_batch(3, &batch("a=1 b=2 c=3 d=4 e=5", spot(7))).unwrap();
+        assert!(store.damage(3, &key(user), take_away));
+        let found = read_through(&store, &busy);
+        assert!(
+            matches!(found, Err(StoreError::Damaged { partition: 3, .. })),
+            "{user} {take_away}: {found:?}"
+        );
+    }
+}
+
 #[test]
 fn a_store_in_memory_loses_what_was_not_flushed() {
     let store = MemoryStore::with_power_to_lose();

@@ -7,7 +7,9 @@ use super::log::{Inside, Log, at};
 use super::partition::Stored;
 use crate::model::id::Digest;
 use crate::ports::failure::{Failure, Oversized};
-use crate::ports::ledger::{Change, Committed, Ground, Ledger, Outgoing, Output, Positions, Unit, Witness};
+use crate::ports::ledger::{
+    Change, Committed, Ground, Ledger, Outgoing, Output, Positions, Tail, Unit, Witness,
+};
 
 /// Writes for one member of the group.
 #[derive(Debug)]
@@ -103,25 +105,21 @@ impl Ledger for EmbeddedLedger {
         let missing = || Failure::Fatal(format!("there is no partition {partition}"));
         let profiles = inside.output(Output::Profiles, partition).ok_or_else(missing)?;
         let decisions = inside.output(Output::Decisions, partition).ok_or_else(missing)?;
-        let next = profiles.range().end;
-        let decided = decisions.last().and_then(|last| {
-            // The unit may have ended with records that gave no decision; the decision's own mark is
-            // the one after its event, and the chain is the same.
-            Some((last.mark?, Positions { decision: Some(last.offset), profiles: Some(next) }))
-        });
-        let changed = profiles
-            .last()
-            .and_then(|last| Some((last.mark?, Positions { decision: None, profiles: Some(next) })));
-        let witness = match decided.or(changed) {
-            Some((mark, positions)) => Witness::Last(mark, positions),
-            None if decisions.range().end > 0 || next > 0 => Witness::Expired,
-            None => Witness::Never,
-        };
+        // The unit may have ended with records that gave no decision; its mark is after them, and the
+        // chain is the same.
+        let decided = decisions.last().and_then(|last| Some((last.offset, last.mark?)));
+        let changed = profiles.last().and_then(|last| last.mark);
+        let witness = Witness::of(
+            Tail::of(decided, decisions.range().start),
+            Tail::of(changed, profiles.range().start),
+        );
         Ok(Ground {
             committed: inside.committed.get(&partition).cloned(),
             input: at(&inside.input, partition).ok_or_else(missing)?.range(),
             profiles: profiles.range(),
             witness,
+            // Transactions are written under one lock: nobody sees one open.
+            hanging: None,
         })
     }
 

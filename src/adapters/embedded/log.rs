@@ -1,13 +1,13 @@
 //! The log: input, outputs, committed offsets, owners.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::group::Group;
 use super::partition::{Cleanup, Partition, Stored};
 use crate::model::time::Timestamp;
-use crate::ports::ledger::{Committed, Output};
+use crate::ports::ledger::{Committed, Output, Unit};
 
 /// How much a partition keeps; the changelog is compacted instead.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +120,22 @@ impl Log {
     pub fn delete_input_before(&self, partition: i32, offset: i64) {
         if let Some(found) = at_mut(&mut self.lock().input, partition) {
             found.delete_before(offset);
+        }
+    }
+
+    /// As a transaction that came to nothing: what it had written takes its offsets all the same, and so
+    /// does the marker that ends it.
+    pub fn abort(&self, units: &[Arc<Unit>]) {
+        let mut inside = self.lock();
+        for unit in units {
+            let outputs = unit.records().map(|record| record.output).collect::<BTreeSet<_>>();
+            for record in unit.records().map(|record| record.output).chain(outputs) {
+                if let Some(found) =
+                    inside.outputs.get_mut(&record).and_then(|all| at_mut(all, unit.partition))
+                {
+                    found.mark_end();
+                }
+            }
         }
     }
 

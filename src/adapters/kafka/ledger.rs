@@ -3,7 +3,7 @@
 //! *Delivery*: exactly once; the committed offset of a lane carries its chain as metadata.
 //! *Ordering*: as in the unit, into the lane's own partition by number. *Failure*: see
 //! [`super::writer`]; every question has a time limit.
-#![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
+#![expect(clippy::disallowed_methods, reason = "time limits at the edge to the broker")]
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGr
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::decisions::ReadMark;
 use super::events::Events;
@@ -25,7 +25,8 @@ use super::writer::{Outgoing, Slot, Trouble, Writer};
 use crate::model::id::Digest;
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Ground, HEADER_CHAIN, HEADER_OFFSET, Ledger, Mark, Output, Positions, Unit, Witness,
+    Change, Committed, Ground, HEADER_CHAIN, HEADER_OFFSET, Hanging, Ledger, Mark, Output, Positions, Tail,
+    Unit, Witness,
 };
 
 /// Where what a ledger calls decisions goes.
@@ -51,8 +52,6 @@ pub struct KafkaLedger {
     /// The group's generation under which the units at hand were made. A later one would let a member
     /// that lost its partitions, and came back, commit what it decided before.
     generation: Option<ConsumerGroupMetadata>,
-    /// No transaction before every lane's output is known to hang on nothing.
-    unproven: Vec<i32>,
 }
 
 impl std::fmt::Debug for KafkaLedger {
@@ -86,7 +85,6 @@ impl KafkaLedger {
             read_mark,
             readers: None,
             generation: None,
-            unproven: Vec::new(),
         }
     }
 
@@ -94,16 +92,6 @@ impl KafkaLedger {
     pub const fn placed(mut self, placement: Placement) -> Self {
         self.placement = placement;
         self
-    }
-
-    const fn topic(&self, output: Output) -> &String {
-        match output {
-            Output::Decisions => &self.names.decisions,
-            Output::Alerts => &self.names.alerts,
-            Output::Revocations => &self.names.revocations,
-            Output::Profiles => &self.names.profiles,
-            Output::Rejected => &self.names.rejected,
-        }
     }
 
     fn readers(&mut self) -> Result<&mut Readers, Failure> {
@@ -128,40 +116,24 @@ impl KafkaLedger {
         })
     }
 
-    /// Waits until nothing hangs in the output partitions of a lane.
+    /// The first open transaction in a lane's output partitions, if there is one.
     ///
     /// A hanging transaction of a producer id would be made visible by that id's next commit. The
     /// broker ends one after its time-out; one that stays is a broker's fault, and ours to notice.
-    fn prove(&mut self, partition: i32) -> Result<(), Failure> {
-        let deadline = Instant::now() + HANGING_TIMEOUT;
+    fn hanging(&mut self, partition: i32) -> Result<Option<Hanging>, Failure> {
         for output in Output::ALL {
-            let topic = self.topic(output).clone();
+            let topic = topic_of(&self.names, output).to_owned();
             let readers = self.readers()?;
             let high = watermarks(&readers.uncommitted, &topic, partition)?.end;
-            let mut told = false;
-            loop {
-                let stable = watermarks(&readers.committed, &topic, partition)?.end;
-                if stable >= high {
-                    break;
+            // What was never written hangs on nothing.
+            if high > 0 {
+                let offset = watermarks(&readers.committed, &topic, partition)?.end;
+                if offset < high {
+                    return Ok(Some(Hanging { topic, partition, offset }));
                 }
-                if Instant::now() >= deadline {
-                    return Err(Failure::Fatal(format!(
-                        "a transaction hangs in `{topic}` partition {partition} at offset {stable}: writing there could make records \
-                         of a dead process visible; end it with `kafka-transactions.sh abort --topic {topic} --partition {partition} \
-                         --start-offset {stable}`, then start again"
-                    )));
-                }
-                if !told {
-                    info!(
-                        topic,
-                        partition, stable, high, "waiting for an open transaction of an earlier owner"
-                    );
-                    told = true;
-                }
-                std::thread::sleep(HANGING_PAUSE);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn witness(&mut self, partition: i32) -> Result<Witness, Failure> {
@@ -170,22 +142,10 @@ impl KafkaLedger {
         let readers = self.readers()?;
         let decided = last(readers, &decisions, partition, &mut |message| {
             let mark = read_mark(message.payload()?)?;
-            Some(Mark { offset: mark.offset.saturating_add(1), chain: mark.chain })
+            Some((message.offset(), Mark { offset: mark.offset.saturating_add(1), chain: mark.chain }))
         })?;
         let changed = last(readers, &profiles, partition, &mut |message| mark_in_headers(message))?;
-        Ok(match (decided, changed) {
-            (Tail::Empty, Tail::Empty) => Witness::Never,
-            (Tail::Found(position, mark), changed) => {
-                // A later unit may have moved the mark without deciding anything.
-                let mark = match changed {
-                    Tail::Found(_, later) if later.offset > mark.offset => later,
-                    _ => mark,
-                };
-                Witness::Last(mark, Positions { decision: Some(position), profiles: None })
-            }
-            (_, Tail::Found(_, mark)) => Witness::Last(mark, Positions::default()),
-            _ => Witness::Expired,
-        })
+        Ok(Witness::of(decided, changed))
     }
 }
 
@@ -195,10 +155,6 @@ impl Ledger for KafkaLedger {
     }
 
     fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
-        while let Some(partition) = self.unproven.last().copied() {
-            self.prove(partition)?;
-            self.unproven.pop();
-        }
         self.readers = None;
 
         let mut offsets = TopicPartitionList::with_capacity(units.len());
@@ -247,13 +203,15 @@ impl Ledger for KafkaLedger {
         let readers = self.readers()?;
         let input = watermarks(&readers.uncommitted, &events, partition)?;
         let profiles = watermarks(&readers.uncommitted, &profiles, partition)?;
-        // Only a lane without an offset asks for a witness, and reading one is not free.
-        let witness = if committed.is_none() { self.witness(partition)? } else { Witness::Never };
-        // By key a record may go anywhere; what hangs there is for the lanes of those partitions to find.
-        if self.placement == Placement::OwnPartition && !self.unproven.contains(&partition) {
-            self.unproven.push(partition);
-        }
-        Ok(Ground { committed, input, profiles, witness })
+        // By key a record may go anywhere: what hangs there is for the lanes of those partitions to find,
+        // and what was written there bears no witness of this one.
+        let own = self.placement == Placement::OwnPartition;
+        let hanging = if own { self.hanging(partition)? } else { None };
+        // Only a lane without an offset asks for a witness, and reading one is not free; behind an open
+        // transaction nobody can read one.
+        let asks = own && committed.is_none() && hanging.is_none();
+        let witness = if asks { self.witness(partition)? } else { Witness::Never };
+        Ok(Ground { committed, input, profiles, witness, hanging })
     }
 
     fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure> {
@@ -323,18 +281,22 @@ impl Readers {
             .and_then(|()| self.committed.assign(&list))
             .map_err(|error| question(topic, &error))?;
         let mut next = range.start;
+        // Until something of this assignment has come, the client tells the position of an earlier one.
+        let mut begun = false;
         let mut silent_since = Instant::now();
         while next < range.end {
             match self.committed.poll(POLL_WAIT) {
                 Some(Ok(message)) => {
                     silent_since = Instant::now();
+                    begun = true;
                     next = message.offset() + 1;
                     if !visit(&message) {
                         break;
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) | None => {
-                    if let Some(position) = position(&self.committed, topic, partition) {
+                end @ (Some(Err(KafkaError::PartitionEOF(_))) | None) => {
+                    begun |= end.is_some();
+                    if begun && let Some(position) = position(&self.committed, topic, partition) {
                         next = next.max(position);
                     }
                 }
@@ -359,15 +321,6 @@ fn position<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partiti
     }
 }
 
-/// The end of a partition, as far as committed.
-enum Tail<T> {
-    /// Never written.
-    Empty,
-    /// Nothing that can be read is left.
-    Gone,
-    Found(i64, T),
-}
-
 /// The last committed record that `read` understands. Looks in growing stretches from the end: most
 /// of the last offsets may be control records or aborted.
 fn last<T>(
@@ -377,9 +330,6 @@ fn last<T>(
     read: &mut dyn FnMut(&BorrowedMessage<'_>) -> Option<T>,
 ) -> Result<Tail<T>, Failure> {
     let range = watermarks(&readers.committed, topic, partition)?;
-    if range.end == 0 {
-        return Ok(Tail::Empty);
-    }
     let (mut from, mut to, mut stretch) = (range.end, range.end, LAST_STRETCH);
     while from > range.start {
         from = from.saturating_sub(stretch).max(range.start);
@@ -388,17 +338,17 @@ fn last<T>(
             if message.offset() < to
                 && let Some(value) = read(message)
             {
-                found = Some((message.offset(), value));
+                found = Some(value);
             }
             true
         })?;
-        if let Some((offset, value)) = found {
-            return Ok(Tail::Found(offset, value));
+        if found.is_some() {
+            return Ok(Tail::of(found, range.start));
         }
         to = from;
         stretch = stretch.saturating_mul(4);
     }
-    Ok(Tail::Gone)
+    Ok(Tail::of(None, range.start))
 }
 
 fn watermarks<C: ConsumerContext>(
@@ -487,6 +437,4 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_WAIT: Duration = Duration::from_millis(20);
 /// An open transaction of a dead owner delays a reader by at most its time-out, 8 s.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(12);
-const HANGING_TIMEOUT: Duration = Duration::from_secs(12);
-const HANGING_PAUSE: Duration = Duration::from_millis(100);
 const LAST_STRETCH: i64 = 64;

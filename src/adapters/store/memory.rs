@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::reading::Reading;
 use super::value;
 use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
 
@@ -24,6 +25,7 @@ struct Partition {
     parts: BTreeMap<Box<[u8]>, Vec<u8>>,
     checkpoint: Checkpoint,
     clean: Option<Vec<u8>>,
+    reading: Option<Reading>,
 }
 
 impl MemoryStore {
@@ -85,6 +87,7 @@ impl StateStore for MemoryStore {
     fn open(&self, partition: i32) -> Result<Option<Found>, StoreError> {
         let mut inside = self.lock();
         let Some(found) = inside.partitions.get_mut(&partition) else { return Ok(None) };
+        found.reading = None;
         let found = Found { checkpoint: found.checkpoint, filter: found.clean.take() };
         inside.sync();
         Ok(Some(found))
@@ -107,14 +110,19 @@ impl StateStore for MemoryStore {
         next.batch += 1;
         next.place = batch.place.or(next.place);
         for (key, new) in &batch.parts {
+            let mut old = None;
             if let Some(stored) = found.parts.remove(key) {
-                let old =
+                let (_, check) =
                     value::unwrap(key, &stored).map_err(|what| StoreError::Damaged { partition, what })?;
                 next.parts = next.parts.saturating_sub(1);
-                next.sum = next.sum.wrapping_sub(old.1);
+                next.sum = next.sum.wrapping_sub(check);
+                old = Some(check);
             }
-            if let Some(new) = new {
-                let check = value::check(key, new);
+            let new = new.as_ref().map(|new| (value::check(key, new), new));
+            if let Some(reading) = &mut found.reading {
+                reading.changed(key, old, new.map(|(check, _)| check));
+            }
+            if let Some((check, new)) = new {
                 found.parts.insert(key.clone(), value::wrap(next.batch, check, new));
                 next.parts += 1;
                 next.sum = next.sum.wrapping_add(check);
@@ -160,6 +168,29 @@ impl StateStore for MemoryStore {
             visit(key);
         }
         value::compare(partition, parts, sum, found.checkpoint)
+    }
+
+    fn verify_some(&self, partition: i32, limit: usize) -> Result<bool, StoreError> {
+        let mut inside = self.lock();
+        let Some(found) = inside.partitions.get_mut(&partition) else { return Ok(true) };
+        let mut reading = found.reading.take().unwrap_or_default();
+        let after = reading.after().map(<[u8]>::to_vec);
+        let rest = found
+            .parts
+            .iter()
+            .skip_while(|(key, _)| after.as_ref().is_some_and(|after| key.as_ref() <= after.as_slice()));
+        let mut read = 0;
+        for (key, stored) in rest.take(limit) {
+            let (_, check) =
+                value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
+            reading.read(key, check);
+            read += 1;
+        }
+        if read < limit {
+            return reading.end(partition, found.checkpoint).map(|_| true);
+        }
+        found.reading = Some(reading);
+        Ok(false)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //! Both keep the same records in the same envelope, so that one set of contract tests holds both.
 
 mod memory;
+mod reading;
 mod sled;
 mod value;
 

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::reading::Reading;
 use super::value::{self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN};
 use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
 
@@ -33,8 +34,21 @@ pub struct Opened {
 #[derive(Debug)]
 struct Held {
     tree: sled::Tree,
-    /// Held while a batch is written or the whole is verified: both change or compare the sums.
-    checkpoint: Mutex<Checkpoint>,
+    /// Held while a batch is written or the store is verified: both change or compare the sums.
+    sums: Mutex<Sums>,
+}
+
+#[derive(Debug)]
+struct Sums {
+    checkpoint: Checkpoint,
+    /// The background's, if it is under way.
+    reading: Option<Reading>,
+}
+
+impl Held {
+    fn sums(&self) -> MutexGuard<'_, Sums> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SledStore {
@@ -87,7 +101,7 @@ impl SledStore {
         }
         let tree = guarded(partition, || self.db.open_tree(name(partition)))?;
         let checkpoint = read_checkpoint(partition, &tree)?;
-        let held = Arc::new(Held { tree, checkpoint: Mutex::new(checkpoint) });
+        let held = Arc::new(Held { tree, sums: Mutex::new(Sums { checkpoint, reading: None }) });
         self.trees().insert(partition, Arc::clone(&held));
         Ok(held)
     }
@@ -132,7 +146,7 @@ impl StateStore for SledStore {
         // Read again what is on the disk, whatever was held before.
         self.trees().remove(&partition);
         let held = self.held(partition)?;
-        let checkpoint = *held.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let checkpoint = held.sums().checkpoint;
         let filter = guarded(partition, || {
             let Some(clean) = held.tree.remove(CLEAN_KEY)? else { return Ok(None) };
             let mut filter = Vec::new();
@@ -156,20 +170,26 @@ impl StateStore for SledStore {
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
         let held = self.held(partition)?;
-        let mut checkpoint = held.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = *checkpoint;
+        let mut sums = held.sums();
+        let mut next = sums.checkpoint;
+        let mut reading = sums.reading.take();
         next.batch += 1;
         next.place = batch.place.or(next.place);
         let mut writes = sled::Batch::default();
         for (key, new) in &batch.parts {
+            let mut old = None;
             if let Some(stored) = guarded(partition, || held.tree.get(key))? {
-                let old = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
+                let (_, check) = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
                 next.parts = next.parts.saturating_sub(1);
-                next.sum = next.sum.wrapping_sub(old.1);
+                next.sum = next.sum.wrapping_sub(check);
+                old = Some(check);
+            }
+            let new = new.as_ref().map(|new| (value::check(key, new), new));
+            if let Some(reading) = &mut reading {
+                reading.changed(key, old, new.map(|(check, _)| check));
             }
             match new {
-                Some(new) => {
-                    let check = value::check(key, new);
+                Some((check, new)) => {
                     next.parts += 1;
                     next.sum = next.sum.wrapping_add(check);
                     writes.insert(key.as_ref(), value::wrap(next.batch, check, new));
@@ -181,7 +201,8 @@ impl StateStore for SledStore {
         writes.insert(CHECKPOINT_KEY, value::encode(&next));
         writes.remove(CLEAN_KEY);
         guarded(partition, || held.tree.apply_batch(writes))?;
-        *checkpoint = next;
+        // A batch that failed leaves none under way: what it did is not known.
+        *sums = Sums { checkpoint: next, reading };
         Ok(next)
     }
 
@@ -210,7 +231,7 @@ impl StateStore for SledStore {
 
     fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError> {
         let held = self.held(partition)?;
-        let checkpoint = held.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let sums = held.sums();
         let (mut parts, mut sum) = (0, 0u64);
         self.walk(partition, &held.tree, None, &mut |key, stored| {
             let (_, check) = value::unwrap(key, stored)?;
@@ -219,7 +240,28 @@ impl StateStore for SledStore {
             visit(key);
             Ok(true)
         })?;
-        value::compare(partition, parts, sum, *checkpoint)
+        value::compare(partition, parts, sum, sums.checkpoint)
+    }
+
+    fn verify_some(&self, partition: i32, limit: usize) -> Result<bool, StoreError> {
+        let held = self.held(partition)?;
+        let mut sums = held.sums();
+        let mut reading = sums.reading.take().unwrap_or_default();
+        let (mut read, after) = (0, reading.after().map(<[u8]>::to_vec));
+        self.walk(partition, &held.tree, after.as_deref(), &mut |key, stored| {
+            if read == limit {
+                return Ok(false);
+            }
+            let (_, check) = value::unwrap(key, stored)?;
+            reading.read(key, check);
+            read += 1;
+            Ok(true)
+        })?;
+        if read < limit {
+            return reading.end(partition, sums.checkpoint).map(|_| true);
+        }
+        sums.reading = Some(reading);
+        Ok(false)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -68,6 +68,12 @@ impl Dispatch {
         self.seats.is_empty() && self.in_flight.is_none() && self.doubt.is_empty()
     }
 
+    /// Whether a partition must not be served before a person has acted.
+    #[must_use]
+    pub fn refuses(&self, partition: i32) -> bool {
+        matches!(self.seats.get(&partition), Some(Seat::Refused))
+    }
+
     /// Why the worker cannot go on.
     #[must_use]
     pub fn fatal(&self) -> Option<&str> {

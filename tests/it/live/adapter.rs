@@ -232,3 +232,26 @@ fn an_oversized_record_is_named_and_nothing_of_its_transaction_counts() {
     ledger.publish(&[unit(0..1, mark(1, 1))]).unwrap();
     assert_eq!(foreign::read_all(&world.broker, &world.names.decisions).len(), 1);
 }
+
+/// A reader that is used again tells its old position until the new reading has begun; whoever
+/// believes it has read everything before anything came.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn a_changelog_is_read_whole_however_often() {
+    let world = World::new();
+    world.produce(&["a", "b", "c"]);
+    let (mut source, mut ledger) = world.member("one");
+    heard(&mut source, 1);
+    ledger.ground(0).unwrap();
+    ledger.publish(&[unit(0..3, mark(3, 7))]).unwrap();
+    for round in 0..40 {
+        let mut seen = 0;
+        let end = ledger
+            .changes(0, 0, &mut |_| {
+                seen += 1;
+                true
+            })
+            .unwrap();
+        assert_eq!((end, seen), (4, 3), "round {round}");
+    }
+}

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use serde_json::Value;
 
 use super::broker::{Broker, said, script};
@@ -35,6 +37,38 @@ pub(super) fn produce_raw(broker: &Broker, topic: &str, records: &[Value]) {
     feed(python(broker, "produce.py", topic).arg("--raw"), &text);
 }
 
+/// A transaction of somebody else's, open until it is aborted: his transactional id is his own, and
+/// his time-out far away.
+pub(super) struct Open {
+    producer: ThreadedProducer<DefaultProducerContext>,
+}
+
+impl Open {
+    /// Writes one record into partition 0 of each topic, and does not end the transaction.
+    #[track_caller]
+    pub(super) fn begin(broker: &Broker, id: &str, topics: &[String]) -> Self {
+        let producer: ThreadedProducer<_> = rdkafka::ClientConfig::new()
+            .set("bootstrap.servers", broker.bootstrap())
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", "600000")
+            .create()
+            .unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        for topic in topics {
+            let record = BaseRecord::to(topic).partition(0).key("nobody").payload("nothing");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+        Self { producer }
+    }
+
+    #[track_caller]
+    pub(super) fn abort(self) {
+        self.producer.abort_transaction(PATIENCE).unwrap();
+    }
+}
+
 #[track_caller]
 fn feed(command: &mut Command, text: &str) {
     let mut child =
@@ -56,3 +90,5 @@ fn python(broker: &Broker, program: &str, topic: &str) -> Command {
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("read.py prints JSON lines")).collect()
 }
+
+const PATIENCE: Duration = Duration::from_secs(60);

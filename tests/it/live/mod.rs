@@ -7,6 +7,7 @@
 mod adapter;
 mod broker;
 mod foreign;
+mod leftover;
 mod run;
 mod ward;
 

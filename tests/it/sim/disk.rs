@@ -62,6 +62,13 @@ impl StateStore for Disk {
         self.ask()?.verify(partition, visit)
     }
 
+    fn verify_some(&self, partition: i32, limit: usize) -> Result<bool, StoreError> {
+        if self.lies.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        self.ask()?.verify_some(partition, limit)
+    }
+
     fn flush(&self) -> Result<(), StoreError> {
         self.ask()?.flush()
     }

@@ -110,7 +110,7 @@ fn swarm() {
 }
 
 /// What the swarm must have gone through.
-const REACHED: [&str; 22] = [
+const REACHED: [&str; 24] = [
     "decided",
     "revoked",
     "alert",
@@ -133,6 +133,8 @@ const REACHED: [&str; 22] = [
     "not_read_back",
     "trouble",
     "old",
+    "verified",
+    "damage found beside the work",
 ];
 
 fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>) -> Result<BTreeSet<&'static str>, String> {

@@ -1,5 +1,7 @@
 //! What goes wrong, and when.
 
+use wardstream::pipeline::dispatch::Command;
+
 /// What becomes of one step of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -83,5 +85,21 @@ impl Dice {
 
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
+    }
+}
+
+/// A command in a line, for the replay of a seed.
+pub fn brief(command: &Command) -> String {
+    match command {
+        Command::Publish(units) => {
+            let units = units.iter().map(|unit| format!("{}: {}..{}", unit.partition, unit.from, unit.to));
+            format!("publish {}", units.collect::<Vec<_>>().join(", "))
+        }
+        Command::Checkpoint { partition, batch } => {
+            let mark = batch.place.map_or_else(String::new, |spot| spot.mark.to_string());
+            format!("checkpoint {partition} at {mark}, {} parts", batch.parts.len())
+        }
+        Command::Close { partition, .. } => format!("close {partition}"),
+        other => format!("{other:?}"),
     }
 }

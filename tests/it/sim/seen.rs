@@ -38,6 +38,9 @@ impl Seen {
                 Way::Restore(because) => because.name(),
                 Way::Fresh => "fresh",
             },
+            Told::Verified(Ok(())) => "verified",
+            Told::Verified(Err(_)) => "damage found beside the work",
+            Told::Trouble(Trouble::Hangs(_)) => "hangs",
             Told::Trouble(Trouble::Refused { refusal, .. }) => {
                 self.refused.push(refusal.to_string());
                 "refused"

@@ -27,6 +27,8 @@ pub enum Told<'t> {
     TakenOver(&'t Taken),
     Trouble(&'t Trouble),
     StoreFailed(&'t StoreError),
+    /// A store was read through beside the work.
+    Verified(&'t Result<(), StoreError>),
 }
 
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Worker<S, L> {
     pub fenced: bool,
     /// Checkpoints under way.
     kept: VecDeque<(i32, Arc<Batch>)>,
+    /// Stores that are being read through.
+    unread: VecDeque<i32>,
     store: Arc<dyn StateStore>,
 }
 
@@ -53,7 +57,16 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         now: Tick,
     ) -> Self {
         let dispatch = Dispatch::new(settings, pace, now);
-        Self { dispatch, source, ledger, flight: None, fenced: false, kept: VecDeque::new(), store }
+        Self {
+            dispatch,
+            source,
+            ledger,
+            flight: None,
+            fenced: false,
+            kept: VecDeque::new(),
+            unread: VecDeque::new(),
+            store,
+        }
     }
 
     /// Takes what has come, and carries nothing out.
@@ -103,6 +116,24 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         true
     }
 
+    /// Reads one store on, by one part; `false` when there is none to be read.
+    pub fn read_on(&mut self, told: &mut dyn FnMut(Told<'_>)) -> bool {
+        let Some(partition) = self.unread.pop_front() else { return false };
+        let outcome = match self.store.verify_some(partition, 1) {
+            Ok(false) => {
+                self.unread.push_back(partition);
+                return true;
+            }
+            outcome => outcome.map(drop),
+        };
+        if let Err(StoreError::Damaged { what, .. }) = &outcome {
+            assert!(self.store.verify(partition, &mut |_| ()).is_err(), "a false alarm: {what}");
+        }
+        told(Told::Verified(&outcome));
+        self.dispatch.verified(partition, outcome.as_ref().copied());
+        true
+    }
+
     /// Ends the transaction that is under way.
     pub fn land(&mut self, now: Tick, told: &mut dyn FnMut(Told<'_>)) {
         let Some((units, _)) = self.flight.take() else { return };
@@ -137,6 +168,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             Command::TakeOver(partition) => {
                 // A checkpoint of an earlier life of this partition may still be on its way.
                 while self.keep(told) {}
+                self.unread.retain(|at| *at != partition);
                 let taken = take_over(
                     partition,
                     &mut self.ledger,
@@ -168,6 +200,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 let ask = |partition| Ok((partition, ledger.ground(partition)?));
                 self.dispatch.answered(partitions.into_iter().map(ask).collect(), now);
             }
+            Command::Verify(partition) => self.unread.push_back(partition),
             Command::Checkpoint { partition, batch } => self.kept.push_back((partition, batch)),
             Command::Close { partition, filter } => {
                 if let Err(error) = self.store.close(partition, &filter) {

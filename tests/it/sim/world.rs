@@ -23,7 +23,7 @@ use wardstream::ports::store::{Batch, StateStore};
 
 use super::disk::Disk;
 use super::input::Input;
-use super::script::{Fate, Plant};
+use super::script::{Fate, Plant, brief};
 use super::seen::Seen;
 use super::worker::{Told, Worker};
 use super::yardstick::{Folded, fold};
@@ -218,12 +218,17 @@ impl<'f> World<'f> {
             seen.note(&told);
         });
         polled.map_err(|failure| failure.to_string())?;
+        arrived |= worker.read_on(&mut |told| seen.note(&told));
         let waits = worker.dispatch.partitions().any(|(_, served)| !served) || worker.dispatch.has_open();
         Ok(arrived || waits || self.log.lag() > 0)
     }
 
     fn meet(&mut self, at: usize, step: Step, fate: Fate, now: Tick) -> Result<(), String> {
         let name = self.nodes[at].name;
+        if matches!(step, Step::Land) && matches!(fate, Fate::Fails | Fate::UnknownNot | Fate::DiesBefore) {
+            let flight = self.nodes[at].worker.as_ref().and_then(|worker| worker.flight.as_ref());
+            self.log.abort(flight.map_or(&[], |(units, _)| units));
+        }
         match fate {
             Fate::Succeeds => self.take(at, step, now),
             Fate::Fails => self.fail(at, &step, now),
@@ -471,22 +476,6 @@ enum Step {
     Land,
     /// A checkpoint under way ends.
     Keep,
-}
-
-/// A command in a line, for the replay of a seed.
-fn brief(command: &Command) -> String {
-    match command {
-        Command::Publish(units) => {
-            let units = units.iter().map(|unit| format!("{}: {}..{}", unit.partition, unit.from, unit.to));
-            format!("publish {}", units.collect::<Vec<_>>().join(", "))
-        }
-        Command::Checkpoint { partition, batch } => {
-            let mark = batch.place.map_or_else(String::new, |spot| spot.mark.to_string());
-            format!("checkpoint {partition} at {mark}, {} parts", batch.parts.len())
-        }
-        Command::Close { partition, .. } => format!("close {partition}"),
-        other => format!("{other:?}"),
-    }
 }
 
 /// A run without faults takes some dozens.

@@ -1,0 +1,114 @@
+//! Taking in what the source has: records are offered to their lanes, assignments noted.
+
+use std::time::Duration;
+
+use tracing::debug;
+
+use super::{Assignment, Ended, POLL_MAX, Worker, ended};
+use crate::engine::step::Setting;
+use crate::model::decision::Basis;
+use crate::pipeline::lane::{Offered, With};
+use crate::ports::clock::{Clock as _, Tick};
+use crate::ports::source::Arrival;
+use crate::runtime::stop::ProcessClock;
+use crate::telemetry::Happened;
+
+impl Worker {
+    /// Polls once: records are offered, assignments noted.
+    pub(super) fn take_in(&mut self) -> Result<(), Ended> {
+        for assignment in std::mem::take(&mut self.deferred) {
+            self.assignment(assignment)?;
+        }
+        if self.dispatch.is_full() && self.dispatch.is_publishing() {
+            // Nothing can be taken before the transaction is through.
+            return self.collect(POLL_MAX);
+        }
+        let now = self.shared.clock.now();
+        // A moment that has passed and led to nothing (a transaction is under way, or a back-off) must
+        // not make this a busy loop.
+        let longest = if self.dispatch.is_publishing() { POLL_MIN } else { POLL_MAX };
+        let wait = self.dispatch.wake_at().since(now).clamp(POLL_MIN, longest);
+
+        let shared = self.shared.clone();
+        let with = With {
+            setting: Setting {
+                policy: &shared.policy,
+                basis: Basis {
+                    policy: shared.policy.digest,
+                    engine: crate::engine::REVISION,
+                    tables: shared.tables.digest(),
+                    model: None,
+                },
+            },
+            tables: &*shared.tables,
+            store: &*shared.store,
+        };
+        let dispatch = &mut self.dispatch;
+        let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
+        let deferred = &mut self.deferred;
+        self.source
+            .poll(wait, &mut |arrival| match arrival {
+                Arrival::Record(record) => {
+                    intake.tick(&shared.clock);
+                    match dispatch.offer(&record, &with, intake.now) {
+                        Ok(Offered::Rejected(reason)) => debug!(
+                            partition = record.partition,
+                            offset = record.offset,
+                            reason = reason.name(),
+                            "record rejected"
+                        ),
+                        Ok(_) => {}
+                        Err(error) => Happened::StoreFailed { why: &error.to_string() }.emit(),
+                    }
+                    !intake.is_due() || !(intake.is_over() || dispatch.is_full())
+                }
+                Arrival::Assigned(partitions) => {
+                    deferred.push(Assignment::Assigned(partitions));
+                    true
+                }
+                Arrival::Revoked(partitions) => {
+                    deferred.push(Assignment::Revoked(partitions));
+                    true
+                }
+                Arrival::Lost(partitions) => {
+                    deferred.push(Assignment::Lost(partitions));
+                    // At once: nothing of them may be sealed any more.
+                    false
+                }
+            })
+            .map_err(ended)?;
+        for assignment in std::mem::take(&mut self.deferred) {
+            self.assignment(assignment)?;
+        }
+        Ok(())
+    }
+}
+
+/// How long one poll goes on.
+struct Intake {
+    taken: u32,
+    now: Tick,
+    until: Tick,
+}
+
+impl Intake {
+    fn tick(&mut self, clock: &ProcessClock) {
+        self.taken = self.taken.wrapping_add(1);
+        if self.is_due() {
+            self.now = clock.now();
+        }
+    }
+
+    /// Time and sizes are looked at every few records, not at each.
+    const fn is_due(&self) -> bool {
+        self.taken % LOOK_EVERY == 1
+    }
+
+    fn is_over(&self) -> bool {
+        self.now >= self.until
+    }
+}
+
+/// The outcome of a transaction is waited for elsewhere, so it is looked for often.
+const POLL_MIN: Duration = Duration::from_millis(1);
+const LOOK_EVERY: u32 = 16;

@@ -1,0 +1,142 @@
+//! A store that was damaged after a clean stop: it serves at once, and damage that nobody reads is
+//! found beside the work and cured from the changelog.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wardstream::adapters::embedded::{Log, Retention};
+use wardstream::adapters::store::SledStore;
+use wardstream::engine::decode::{Format, Limits};
+use wardstream::engine::policy::Policy;
+use wardstream::pipeline::dispatch::Pace;
+use wardstream::pipeline::lane::{Rendering, Settings};
+use wardstream::pipeline::recover::Wishes;
+use wardstream::ports::ledger::Output;
+use wardstream::ports::store::{StateStore, StoreError};
+use wardstream::ports::tables::NoTables;
+use wardstream::runtime::custody::Custody;
+use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
+use wardstream::runtime::worker::{self, Ended, Shared};
+
+const MEMBER: &str = "one";
+/// More parts than one slice reads.
+const USERS: usize = 1_500;
+
+fn log_in(log: &Log, users: impl Iterator<Item = usize>, hour: u32) {
+    for user in users {
+        let key = format!("acme/user{user}");
+        let event = format!(
+            r#"{{"event_id":"{hour}-{user}","tenant":"acme","user_id":"user{user}","type":"login","outcome":"success",
+                "occurred_at":"2026-01-05T{hour:02}:00:00Z","ip_address":"81.2.69.142","device_fingerprint":"d-{user}"}}"#
+        );
+        log.append(0, None, Some(key.as_bytes()), Some(event.as_bytes())).unwrap();
+    }
+}
+
+/// Runs a worker over the store in `folder` while `meanwhile` looks on, then stops it in good order.
+#[track_caller]
+fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
+    let store = Arc::new(SledStore::open(folder, 16 << 20, "now").unwrap().store);
+    let (stop, clock) = (Stop::default(), ProcessClock::default());
+    let settings = Settings {
+        topic: "identity.events".into(),
+        partitions: 1,
+        format: Format::Json,
+        decisions: Rendering::Avro,
+        alerts: Rendering::Avro,
+        revocations: Rendering::Avro,
+        rejected: Rendering::Avro,
+        limits: Limits::default(),
+        profiles_cached: 10,
+        record_bytes_max: 1_000_000,
+        hash_seed: 7,
+    };
+    let shared = Shared {
+        group: "ward".into(),
+        instance: MEMBER.into(),
+        settings: Arc::new(settings),
+        pace: Pace { checkpoint_interval: Duration::from_millis(20), ..Pace::default() },
+        wishes: Wishes::default(),
+        store: Arc::clone(&store) as _,
+        custody: Custody::default(),
+        tables: Arc::new(NoTables),
+        policy: Arc::new(Policy::shipped("default").unwrap()),
+        stop: stop.clone(),
+        clock,
+    };
+    let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
+    let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));
+    meanwhile(&store);
+    until("everything is decided", || log.lag() == 0 || worker.is_finished());
+    stop.set();
+    let ended: Result<(), Ended> = worker.join().unwrap();
+    assert_eq!(ended, Ok(()));
+    log.leave(MEMBER);
+}
+
+#[track_caller]
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !done() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Does `damage` to the stored form of one user's core, in the files of a stopped process.
+#[track_caller]
+fn damage(folder: &Path, user: usize, damage: impl FnOnce(&sled::Tree, &[u8], &[u8])) {
+    let db = sled::open(folder.join("profiles")).unwrap();
+    let tree = db.open_tree("p0").unwrap();
+    let key = format!("acme/user{user}\0core").into_bytes();
+    let stored = tree.get(&key).unwrap().unwrap();
+    damage(&tree, &key, &stored);
+    db.flush().unwrap();
+}
+
+#[track_caller]
+fn check(harm: impl FnOnce(&sled::Tree, &[u8], &[u8])) {
+    let (log, folder) = (Log::new(1, Retention::default()), tempfile::tempdir().unwrap());
+    log_in(&log, 0..USERS, 9);
+    run(&log, folder.path(), |_| ());
+    damage(folder.path(), 700, harm);
+
+    // Others log in while the store is read through; the damaged user does not.
+    log_in(&log, (0..USERS).filter(|user| *user != 700), 10);
+    run(&log, folder.path(), |store| {
+        let damaged = |found| matches!(found, Err(StoreError::Damaged { .. }));
+        until("the damage is cured", || !damaged(store.verify(0, &mut |_| ())));
+    });
+
+    // The user is known, and the store is what the changelog says.
+    log_in(&log, 700..701, 11);
+    run(&log, folder.path(), |_| ());
+    let store = SledStore::open(folder.path(), 16 << 20, "now").unwrap().store;
+    store.verify(0, &mut |_| ()).unwrap();
+    let mut parts = 0;
+    let mut changelog: Vec<_> = log.read(Output::Profiles, 0, 0, usize::MAX);
+    changelog.retain(|record| record.key.as_deref() != Some(b"\0mark"));
+    for record in &changelog {
+        let mut value = Vec::new();
+        let found = store.get(0, record.key.as_deref().unwrap(), &mut value).unwrap();
+        assert_eq!(found.then_some(value.as_slice()), record.value.as_deref());
+        parts += usize::from(found);
+    }
+    assert!(parts > USERS, "{parts} parts");
+    assert_eq!(log.read(Output::Decisions, 0, 0, usize::MAX).len(), 2 * USERS);
+}
+
+#[test]
+fn a_flipped_bit_in_a_value_that_nobody_reads_is_found_and_cured() {
+    check(|tree, key, stored| {
+        let mut stored = stored.to_vec();
+        *stored.last_mut().unwrap() ^= 1;
+        tree.insert(key, stored).unwrap();
+    });
+}
+
+#[test]
+fn a_key_that_is_gone_is_found_and_cured() {
+    check(|tree, key, _| drop(tree.remove(key).unwrap()));
+}
