@@ -1,33 +1,38 @@
 //! Puts the parts together: the only file that knows every adapter.
 
+mod check;
 mod run;
 
 use std::ffi::OsStr;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub(crate) use check::{Finding, Report, check};
 pub(crate) use run::run;
 
 use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};
-use crate::config::{self, LogFormat, Settings};
+use crate::config::{self, Flag, Loaded, LogFormat, Settings};
 use crate::engine::enrich::builtin::Builtin;
 use crate::ports::tables::{NoTables, Tables};
 use crate::telemetry;
 
 /// Everything that a configuration file, the environment and the command line say.
-///
-/// # Errors
-/// One message a mistake.
-pub(crate) fn settings(config: Option<&Path>, bootstrap: Option<&str>) -> Result<Settings, Vec<String>> {
-    let read = |path: &Path| std::fs::read_to_string(path);
-    let loaded = config::load(config, &config::environment(), &read);
-    let mut settings =
-        loaded.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    if let Some(bootstrap) = bootstrap {
-        settings.kafka.bootstrap = bootstrap.to_owned();
+pub(crate) fn load(config: Option<&Path>, flags: &[Flag]) -> Loaded {
+    config::load(config, &config::environment(), flags, &read_text)
+}
+
+/// A file that a person wrote, and no more than a person writes: neither a device that never ends
+/// nor a database that was named by mistake fills the memory.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(TEXT_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > TEXT_BYTES_MAX {
+        return Err(io::Error::other(format!("it is larger than {} MiB", TEXT_BYTES_MAX >> 20)));
     }
-    Ok(settings)
+    Ok(text)
 }
 
 /// # Errors
@@ -60,6 +65,17 @@ pub(crate) fn log(settings: &Settings) {
     telemetry::start(format, Some(&settings.log.filter), colours);
 }
 
+/// Stable over restarts: the host's name, unless one is given.
+pub(crate) fn instance(settings: &Settings) -> String {
+    settings.run.instance.clone().unwrap_or_else(|| {
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "ward".into())
+    })
+}
+
 /// The tables that the settings name. Without any, places and networks are what the events state
 /// themselves; the synthetic table serves only where it is asked for by its name, `builtin`.
 ///
@@ -78,3 +94,8 @@ pub(crate) fn tables(settings: &Settings) -> Result<Arc<dyn Tables>, Vec<String>
         .map(|tables| Arc::new(tables) as _)
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
+
+/// How long a command that a person waits for tries to reach a broker.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The shipped policies have 6 KiB.
+const TEXT_BYTES_MAX: u64 = 4 << 20;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::{connection, tables, topic_names};
+use super::{connection, instance, tables, topic_names};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
     Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions,
@@ -32,11 +32,10 @@ use crate::telemetry::Happened;
 /// # Errors
 /// See [`Failure`].
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
-    let read = |path: &std::path::Path| std::fs::read_to_string(path);
     let mut mistakes = Vec::new();
     let connection = keep(connection(settings), &mut mistakes);
     let tables = keep(tables(settings), &mut mistakes);
-    let policy = Policy::load(&settings.policy.file, &read)
+    let policy = Policy::load(&settings.policy.file, &super::read_text)
         .map_err(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>());
     let policy = keep(policy, &mut mistakes);
     let (Some(connection), Some(tables), Some(policy)) = (connection, tables, policy) else {
@@ -219,17 +218,6 @@ fn open_store(settings: &Settings) -> Result<Arc<SledStore>, Failure> {
         .emit();
     }
     Ok(Arc::new(opened.store))
-}
-
-/// Stable over restarts: the host's name, unless one is given.
-fn instance(settings: &Settings) -> String {
-    settings.run.instance.clone().unwrap_or_else(|| {
-        std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| "ward".into())
-    })
 }
 
 fn cores() -> u16 {

@@ -1,20 +1,30 @@
 //! The command line: one file a command, one error type, the exit codes of the contract.
 
+mod check;
+mod config;
 mod demo;
+mod flags;
 mod interrupt;
+mod manual;
 mod run;
 mod score;
 mod simulate;
 mod tables;
 mod topics;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use manual::reference;
+
+use crate::engine::REVISION;
+use crate::engine::document::Mistake;
+
 /// Self-hosted identity-risk engine: identity events in, explained decisions and revocations out.
 #[derive(Debug, Parser)]
-#[command(name = "ward", version, about, after_help = EXIT_CODES)]
+#[command(name = "ward", version = version(), about, after_help = EXIT_CODES)]
 struct Ward {
     #[command(subcommand)]
     command: Command,
@@ -26,8 +36,13 @@ enum Command {
     Run(run::Args),
     #[command(subcommand)]
     Topics(topics::Args),
+    Check(check::Args),
+    #[command(subcommand)]
+    Config(config::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 /// What ends a command early. The exit code is the contract with scripts; the text is for people:
@@ -49,6 +64,12 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn input(message: impl Into<String>) -> Self {
         Self::Input(vec![message.into()])
+    }
+
+    /// Of a document, an environment variable or an option.
+    #[expect(clippy::needless_pass_by_value, reason = "made to be handed to `map_err`")]
+    pub(crate) fn mistakes(mistakes: Vec<Mistake>) -> Self {
+        Self::Input(mistakes.iter().map(ToString::to_string).collect())
     }
 
     fn code(&self) -> u8 {
@@ -79,8 +100,12 @@ pub fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(args) => topics::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Config(args) => config::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Completions(args) => manual::completions(args),
+        Command::Man(args) => manual::man(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,10 +124,14 @@ pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }
 
-/// The command's result, on stdout.
-#[expect(clippy::print_stdout, reason = "the one place that writes a command's result")]
+/// The command's result, on stdout. Whoever reads it may leave before the end.
 pub(crate) fn print(text: &str) {
-    println!("{text}");
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// The build's, and of the engine the one that decides whether two builds decide alike.
+fn version() -> String {
+    format!("{} (engine {REVISION})", env!("CARGO_PKG_VERSION"))
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 done, and something was found · 2 usage, configuration, policy, \

@@ -15,6 +15,7 @@ use tally::Tally;
 use super::interrupt::Interrupt;
 use super::{Failure, tables};
 use crate::adapters::files::saved::{Entry, Progress, Saved};
+use crate::app;
 use crate::engine::REVISION;
 use crate::engine::baseline::Part;
 use crate::engine::decode::Limits;
@@ -63,7 +64,7 @@ pub(super) enum FileFormat {
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     // Everything is opened before anything fails: all mistakes at once.
     let mut mistakes = Vec::new();
-    let policy = Policy::load(&args.policy, &|path| std::fs::read_to_string(path));
+    let policy = Policy::load(&args.policy, &app::read_text);
     let policy = note(policy.map_err(|found| found.iter().map(ToString::to_string).collect()), &mut mistakes);
     let tables = tables::open(&args.geo, &args.asn, &args.networks);
     let tables = note(tables.map_err(|failure| failure.messages().to_vec()), &mut mistakes);

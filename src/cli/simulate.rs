@@ -8,6 +8,7 @@ mod sink;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::flags::Source;
 use super::{Failure, tables};
 use crate::app;
 use crate::engine::enrich::builtin::Builtin;
@@ -67,7 +68,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let world = world(&args.geo)?;
     let labels = args.labels.as_deref().map(Labels::create).transpose()?;
     if let Some(bootstrap) = &args.bootstrap {
-        let settings = app::settings(args.config.as_deref(), Some(bootstrap)).map_err(Failure::Input)?;
+        let source = Source { config: args.config.clone(), bootstrap: Some(bootstrap.clone()) };
+        let settings =
+            app::load(source.config.as_deref(), &source.said()).sound().map_err(Failure::mistakes)?;
         let max_age_days = settings.identity.max_age.map(|age| age.as_secs() / DAY_SECONDS);
         let run = recent(&args, &attacks, world, now(), max_age_days)?;
         let connection = app::connection(&settings).map_err(Failure::Input)?;

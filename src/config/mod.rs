@@ -3,9 +3,16 @@
 //! The file is the one given, else the one that `WARD_CONFIG` names, else `config/ward.toml`, which
 //! may be missing. `WARD__SECTION__KEY` in the environment sets what `key` under `[section]` does.
 //! Secrets come from files or from the environment; one that is written into the file is refused.
-//! The command line comes on top of all, and is the caller's.
+//! The options of a command line come on top of all.
+//!
+//! `fields` is the one list of what there is: documents are read by it, and what describes them (the
+//! reference, the schema, `ward config show`) is made from it.
 
+mod describe;
+mod field;
+mod fields;
 mod read;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,6 +23,11 @@ use std::time::Duration;
 use crate::adapters::kafka;
 use crate::engine::decode::{Format, Limits};
 use crate::engine::document::{self, Mistake};
+
+pub use describe::{reference, shown};
+pub use field::{Form, Kind};
+pub use fields::{Row, rows};
+pub use schema::schema;
 
 /// Everything that a file and the environment say. The defaults are those of `config/ward.toml`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -179,41 +191,96 @@ pub fn environment() -> Environment {
     std::env::vars_os().collect()
 }
 
-/// Reads the file, then the environment over it.
-///
-/// # Errors
-/// Every mistake of both.
+/// An option of the command line, which says what a setting says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// `--workers`
+    pub name: &'static str,
+    /// `run.workers`
+    pub path: &'static str,
+    /// As the file would have it.
+    pub value: String,
+}
+
+/// Who said what a setting is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum Origin {
+    File { name: String, line: Option<usize> },
+    Environment { name: String },
+    Flag { name: String },
+}
+
+/// What was said of each setting last, by its path; of the others nobody said anything.
+pub type Origins = BTreeMap<&'static str, Origin>;
+
+/// Everything that was read, and what was wrong with it.
+#[derive(Debug, PartialEq)]
+pub struct Loaded {
+    /// What is wrong stays at its default.
+    pub settings: Settings,
+    pub origins: Origins,
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Loaded {
+    /// # Errors
+    /// Every mistake, if there is one.
+    pub fn sound(self) -> Result<Settings, Vec<Mistake>> {
+        if self.mistakes.is_empty() { Ok(self.settings) } else { Err(self.mistakes) }
+    }
+}
+
+/// Reads the file, the environment over it, and the options of the command line over both.
+#[must_use]
 pub fn load(
     config: Option<&Path>,
     environment: &Environment,
+    flags: &[Flag],
     read: &dyn Fn(&Path) -> io::Result<String>,
-) -> Result<Settings, Vec<Mistake>> {
-    let (mut settings, mut mistakes) = (Settings::default(), Vec::new());
+) -> Loaded {
+    let (mut settings, mut origins, mut mistakes) = (Settings::default(), Origins::new(), Vec::new());
     let named = environment.get(&OsString::from(CONFIG_VARIABLE)).filter(|name| !name.is_empty());
     let path = config.or_else(|| named.map(Path::new)).unwrap_or_else(|| Path::new(DEFAULT_FILE));
     let must_exist = config.is_some() || named.is_some();
     let file = path.display().to_string();
     match read(path) {
-        Ok(text) => {
-            document::read(&file, &text, &mut mistakes, |root| read::settings(&mut settings, root));
-        }
+        Ok(text) => document::read(&file, &text, &mut mistakes, |root| {
+            read::settings(&mut settings, root, &mut |path, place| {
+                origins
+                    .insert(path, Origin::File { name: file.clone(), line: place.map(|place| place.line) });
+            });
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {}
         Err(error) => {
-            let text = format!("cannot be read ({error}); name a configuration file, or none");
+            let text =
+                format!("cannot be read ({error}), expected a TOML file; name a configuration file, or none");
             mistakes.push(Mistake::of_file(&file, text));
         }
     }
     for (name, value) in environment {
         let Some(keys) = name.to_str().and_then(keys) else { continue };
         let variable = name.to_string_lossy();
-        match value.to_str() {
-            Some(value) => document::read_variable(&variable, &keys, value, &mut mistakes, |root| {
-                read::settings(&mut settings, root);
-            }),
-            None => mistakes.push(Mistake::of_file(&variable, "is not UTF-8, expected text")),
-        }
+        let Some(value) = value.to_str() else {
+            mistakes
+                .push(Mistake::of_file(&variable, "is not UTF-8, expected text; set it anew, or unset it"));
+            continue;
+        };
+        document::read_variable(&variable, &keys, value, &mut mistakes, |root| {
+            read::settings(&mut settings, root, &mut |path, _| {
+                origins.insert(path, Origin::Environment { name: variable.clone().into_owned() });
+            });
+        });
     }
-    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    for Flag { name, path, value } in flags {
+        let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
+        document::read_variable(name, &keys, value, &mut mistakes, |root| {
+            read::settings(&mut settings, root, &mut |path, _| {
+                origins.insert(path, Origin::Flag { name: (*name).to_owned() });
+            });
+        });
+    }
+    Loaded { settings, origins, mistakes }
 }
 
 /// `WARD__TOPICS__EVENTS__FORMAT` to `topics`, `events`, `format`.

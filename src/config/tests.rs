@@ -9,7 +9,8 @@ fn loaded(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<Stri
         Some("ward.toml") => Ok(text.to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
-    load(Some(Path::new("ward.toml")), &environment, &read)
+    load(Some(Path::new("ward.toml")), &environment, &[], &read)
+        .sound()
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
@@ -37,17 +38,184 @@ fn the_shipped_file_is_the_defaults() {
     assert!(!switched_on.kafka.extra.is_empty() && !switched_on.tables.geo.is_empty());
 }
 
+/// Every setting that a file may state is in it, with its default or commented out.
+#[test]
+fn the_shipped_file_names_every_setting() {
+    let shipped = include_str!("../../config/ward.toml").replace("#= ", "");
+    let document: toml::Table = shipped.parse().unwrap();
+    for row in rows().filter(|row| !matches!(row.kind, Kind::Secret { .. })) {
+        let found =
+            row.path.split('.').try_fold(toml::Value::from(document.clone()), |at, key| at.get(key).cloned());
+        assert!(found.is_some(), "`{}` is not in config/ward.toml", row.path);
+    }
+}
+
+/// A row whose section comes later would be read as unknown.
+#[test]
+fn rows_of_a_section_stand_together_and_each_once() {
+    let paths: Vec<_> = rows().map(|row| row.path).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    assert!(paths.iter().all(|path| seen.insert(path)), "a path stands twice");
+    for depth in 0..2 {
+        let prefix = |path: &&str| path.split('.').take(depth + 1).collect::<Vec<_>>().join(".");
+        let mut prefixes: Vec<_> = paths.iter().map(prefix).collect();
+        prefixes.dedup();
+        let mut sorted = prefixes.clone();
+        sorted.sort();
+        sorted.dedup();
+        assert_eq!(prefixes.len(), sorted.len(), "a section stands in two places: {prefixes:?}");
+    }
+}
+
+/// The schema and the reader agree on the shipped file, and on every way to be wrong that both see.
+#[test]
+fn the_schema_says_what_the_reader_does() {
+    let schema = schema();
+    let shipped = include_str!("../../config/ward.toml").replace("#= ", "");
+    let check = |text: &str| {
+        let document: toml::Table = text.parse().unwrap();
+        assert_eq!(
+            loaded(text, &[]).is_ok(),
+            fits(&serde_json::to_value(document).unwrap(), &schema),
+            "{text}"
+        );
+    };
+    check("");
+    check(&shipped);
+    check("[kafka]\ngruop = 'g'");
+    check("[kafka]\nbootstrap = ''");
+    check("[kafka]\ntls = 3");
+    check("[kafka.tls]");
+    check("[kafka.tls]\nkey_password = 'x'");
+    check("[kafka.sasl]");
+    check("[kafka.sasl]\nmechanism = 'SCRAM'");
+    check("[kafka.sasl]\nmechanism = 'PLAIN'");
+    check("[run]\nworkers = 0");
+    check("[run]\nworkers = 1025");
+    check("[run]\nworkers = 1024\naccept_gap = 'yes'");
+    check("[run]\nstart = 'earliest'");
+    check("[run]\nstart = 'Earliest'");
+    check("[identity]\nmax_age = 'none'");
+    check("[identity]\nmax_age = 3");
+    check("[tables]\ngeo = 'one'");
+    check("[tables]\ngeo = ['']");
+    check("[tables]\ngeo = [3]");
+    check("[kafka.extra]\n'linger.ms' = 1");
+    check("[kafka.extra]\n'linger.ms' = []");
+    check("nothing = 1");
+}
+
+/// As much of JSON Schema as ours uses, but patterns.
+fn fits(value: &serde_json::Value, schema: &serde_json::Value) -> bool {
+    use serde_json::Value as Json;
+
+    let of_type = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "boolean" => value.is_boolean(),
+        other => panic!("type {other}"),
+    };
+    let number = |key: &str| schema[key].as_u64();
+    let has_type = match &schema["type"] {
+        Json::Null => true,
+        Json::String(name) => of_type(name),
+        Json::Array(names) => names.iter().any(|name| of_type(name.as_str().unwrap())),
+        other => panic!("{other}"),
+    };
+    let is_in_range = value.as_u64().is_none_or(|found| {
+        number("minimum").is_none_or(|least| found >= least)
+            && number("maximum").is_none_or(|most| found <= most)
+    });
+    let is_long = value.as_str().is_none_or(|text| {
+        // Every pattern of ours asks for something.
+        !text.is_empty() || (schema["pattern"].is_null() && number("minLength").is_none())
+    });
+    let is_word = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+    let is_const = schema["const"].is_null() || schema["const"] == *value;
+    let is_any = schema["anyOf"].as_array().is_none_or(|any| any.iter().any(|one| fits(value, one)));
+    let items = value.as_array().is_none_or(|all| all.iter().all(|one| fits(one, &schema["items"])));
+    let needed = schema["required"]
+        .as_array()
+        .is_none_or(|all| all.iter().all(|key| !value[key.as_str().unwrap()].is_null()));
+    let properties = value.as_object().is_none_or(|fields| {
+        fields.iter().all(|(key, inner)| {
+            match (&schema["properties"][key], &schema["additionalProperties"]) {
+                (Json::Null, Json::Bool(more)) => *more,
+                (Json::Null, more) => fits(inner, more),
+                (known, _) => fits(inner, known),
+            }
+        })
+    });
+    has_type && is_in_range && is_long && is_word && is_const && is_any && items && needed && properties
+}
+
+#[test]
+fn says_who_said_what() {
+    let read = |_: &Path| {
+        Ok("[run]\nworkers = 2\ncommit_interval = '90s'\n[kafka.sasl]\nmechanism = 'PLAIN'".to_owned())
+    };
+    let environment = Environment::from([
+        ("WARD__KAFKA__GROUP".into(), "g".into()),
+        ("WARD__KAFKA__SASL__PASSWORD".into(), "hunter2".into()),
+        ("WARD__KAFKA__EXTRA__SSL_KEY_PASSWORD_X".into(), "hunter2".into()),
+    ]);
+    let flags = [Flag { name: "--workers", path: "run.workers", value: "7".into() }];
+    let loaded = load(Some(Path::new("w.toml")), &environment, &flags, &read);
+    let text = shown(&loaded.settings, &loaded.origins, false);
+    for line in [
+        "run.workers = 7  # --workers",
+        "run.commit_interval = \"90s\"  # w.toml:3",
+        "kafka.group = \"g\"  # WARD__KAFKA__GROUP",
+        "kafka.sasl.password = \"***\"  # WARD__KAFKA__SASL__PASSWORD",
+        "kafka.sasl.mechanism = \"PLAIN\"  # w.toml:5",
+        "run.start = \"earliest\"  # default",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
+    }
+    assert!(!text.contains("kafka.tls"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(&loaded.settings, &loaded.origins, true)).unwrap();
+    let workers =
+        json["settings"].as_array().unwrap().iter().find(|row| row["path"] == "run.workers").unwrap();
+    assert_eq!(
+        *workers,
+        serde_json::json!({"path": "run.workers", "value": 7, "origin": {"from": "flag", "name": "--workers"}})
+    );
+    assert!(!(text + &json.to_string()).contains("hunter2"));
+}
+
+#[test]
+fn an_option_is_held_to_the_same() {
+    let read = |_: &Path| Ok(String::new());
+    let flags = [
+        Flag { name: "--workers", path: "run.workers", value: "many".into() },
+        Flag { name: "--instance", path: "run.instance", value: "\"a b\"".into() },
+    ];
+    let found = load(Some(Path::new("w.toml")), &Environment::new(), &flags, &read).mistakes;
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "--workers: `run.workers` is the string `many`, expected a whole number from 1 to 1024",
+            "--instance: `run.instance` is the string `a b`, expected 1 to 100 letters, digits, `.`, `_` or `-`",
+        ]
+    );
+}
+
 #[test]
 fn a_missing_default_file_is_no_error() {
     let none = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    assert_eq!(load(None, &Environment::new(), &none), Ok(Settings::default()));
+    assert_eq!(load(None, &Environment::new(), &[], &none).sound(), Ok(Settings::default()));
 
-    let mistakes = load(Some(Path::new("x.toml")), &Environment::new(), &none).unwrap_err();
+    let mistakes = load(Some(Path::new("x.toml")), &Environment::new(), &[], &none).mistakes;
     assert_eq!(mistakes.len(), 1);
     assert!(mistakes[0].to_string().starts_with("x.toml: cannot be read"), "{mistakes:?}");
 
     let named = Environment::from([("WARD_CONFIG".into(), "y.toml".into())]);
-    let mistakes = load(None, &named, &none).unwrap_err();
+    let mistakes = load(None, &named, &[], &none).mistakes;
     assert!(mistakes[0].to_string().starts_with("y.toml: cannot be read"), "{mistakes:?}");
 }
 
@@ -57,7 +225,7 @@ fn every_mistake_at_once_and_in_its_place() {
         "[kafka]\nbootstrap = ''\ngruop = 'g'\n[run]\nworkers = 0\ninstance = 'a/b'\ncommit_interval = '1ms'\nstart = 'earlier'\n[topics.events]\nname = 'a b'\nformat = 'xml'",
         &[("WARD__RUN__ACCEPT_GAP", "perhaps"), ("WARD__RNU__WORKERS", "2")],
         &[
-            "ward.toml:2:13: `kafka.bootstrap` is an empty string, expected a name",
+            "ward.toml:2:13: `kafka.bootstrap` is an empty string, expected a text that is not empty",
             "ward.toml:3:1: unknown field `kafka.gruop`; did you mean `group`?",
             "ward.toml:5:11: `run.workers` is the integer `0`, expected a whole number from 1 to 1024",
             "ward.toml:6:12: `run.instance` is the string `a/b`, expected 1 to 100 letters, digits, `.`, `_` or `-`",
@@ -101,7 +269,7 @@ fn secrets_are_refused_in_the_file_and_never_shown() {
         &[],
         &[
             "ward.toml:4:12: `kafka.sasl.password` is a secret in clear, expected none here; name a file by `password_file`, or set the variable WARD__KAFKA__SASL__PASSWORD",
-            "ward.toml:6:16: `kafka.tls.key_password` is a secret in clear, expected none here; name a file by `key_password_file`",
+            "ward.toml:6:16: `kafka.tls.key_password` is a secret in clear, expected none here; name a file by `key_password_file`, or set the variable WARD__KAFKA__TLS__KEY_PASSWORD",
         ],
     );
     let text = "[kafka.sasl]\nmechanism = 'PLAIN'\nusername = 'ward'";
@@ -120,7 +288,7 @@ fn sasl_states_its_mechanism() {
         "[kafka.sasl]\nusername = 'ward'",
         &[],
         &[
-            "ward.toml:1:1: `kafka.sasl.mechanism` is missing, expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+            "ward.toml:1:1: `kafka.sasl.mechanism` is missing, expected one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",
         ],
     );
     check(

@@ -9,6 +9,7 @@
 
 use std::sync::LazyLock;
 
+use apache_avro::schema_compatibility::SchemaCompatibility;
 use serde_avro_fast::Schema;
 
 /// The schemas that this version writes, by their topic's name.
@@ -139,6 +140,43 @@ pub(crate) static REJECTED: LazyLock<Subject> = LazyLock::new(|| Subject::load("
 pub(crate) static ALL: [&LazyLock<Subject>; 6] =
     [&EVENT, &DECISION, &ALERT, &REVOCATION, &PROFILE, &REJECTED];
 
+/// What is wrong with the schemas that are compiled in: place, and what was found. Every version has
+/// to be what its name says, and to be readable by the one that is written now.
+pub(crate) fn mistakes() -> Vec<(String, String)> {
+    let mut mistakes = Vec::new();
+    let mut parse = |place: &str, text: &str| {
+        let broken = |error: String| (place.to_owned(), format!("cannot be read ({error})"));
+        let ours = text.parse::<Schema>().map_err(|error| broken(error.to_string()));
+        let theirs = apache_avro::Schema::parse_str(text).map_err(|error| broken(error.to_string()));
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => Some((hex(*ours.rabin_fingerprint()), theirs)),
+            (Err(mistake), _) | (_, Err(mistake)) => {
+                mistakes.push(mistake);
+                None
+            }
+        }
+    };
+    let mut found = Vec::new();
+    for (name, text) in CURRENT {
+        let place = format!("schemas/{name}.avsc");
+        let Some((fingerprint, current)) = parse(&place, text) else { continue };
+        if !HISTORY.iter().any(|(subject, mark, _)| subject == name && *mark == fingerprint) {
+            found.push((place, format!("its version {fingerprint} is not in schemas/history")));
+        }
+        for (subject, mark, text) in HISTORY.iter().filter(|(subject, ..)| subject == name) {
+            let place = format!("schemas/history/{subject}-{mark}.avsc");
+            let Some((fingerprint, older)) = parse(&place, text) else { continue };
+            if fingerprint != *mark {
+                found.push((place, format!("its fingerprint is {fingerprint}")));
+            } else if let Err(error) = SchemaCompatibility::can_read(&older, &current) {
+                found.push((place, format!("schemas/{name}.avsc does not read it ({error})")));
+            }
+        }
+    }
+    mistakes.extend(found);
+    mistakes
+}
+
 pub(crate) fn hex(bytes: [u8; 8]) -> String {
     format!("{:016x}", u64::from_be_bytes(bytes))
 }
@@ -179,6 +217,11 @@ mod tests {
         files.sort();
         listed.sort();
         assert_eq!(files, listed);
+    }
+
+    #[test]
+    fn nothing_is_wrong_with_them() {
+        assert_eq!(mistakes(), []);
     }
 
     #[test]

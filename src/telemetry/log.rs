@@ -38,6 +38,12 @@ pub fn start(format: Format, filter: Option<&str>, colours: bool) {
     drop(started);
 }
 
+/// Why `filter` cannot be read, if it cannot.
+#[must_use]
+pub fn filter_mistake(filter: &str) -> Option<String> {
+    EnvFilter::try_new(filter).err().map(|error| error.to_string())
+}
+
 /// Where bars are drawn: only where lines are text and a person looks on.
 pub(super) fn bars() -> Option<&'static MultiProgress> {
     BARS.get()

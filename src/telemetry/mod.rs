@@ -8,5 +8,5 @@ mod log;
 mod restoring;
 
 pub use happened::Happened;
-pub use log::{Format, start};
+pub use log::{Format, filter_mistake, start};
 pub use restoring::Restoring;

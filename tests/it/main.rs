@@ -15,6 +15,7 @@
 
 mod avro;
 mod bytes;
+mod check;
 mod demo;
 mod fold;
 mod golden;

@@ -88,6 +88,33 @@ fn every_limit_is_stated() {
     assert!(EVENTS.contains(&format!("`max_age` ({days} days)")));
 }
 
+/// `BLESS=1 cargo test reference` writes it anew.
+#[test]
+fn the_page_of_the_configuration_is_made_from_its_types() {
+    made("docs/configuration.md", &wardstream::config::reference());
+}
+
+#[test]
+fn the_page_of_the_commands_is_made_from_them() {
+    made("docs/cli.md", &wardstream::cli::reference());
+}
+
+/// What a page must be, to the byte.
+#[track_caller]
+fn made(path: &str, expected: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    let at = found.lines().zip(expected.lines()).position(|(found, expected)| found != expected);
+    assert!(
+        found == expected,
+        "{path} is stale from line {}: BLESS=1 cargo test reference, and read the difference",
+        at.unwrap_or(0) + 1
+    );
+}
+
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<_> =

@@ -12,6 +12,7 @@ import argparse
 import base64
 import io
 import json
+import os
 import pathlib
 import sys
 import time
@@ -29,7 +30,7 @@ def main():
     consumer = Consumer(
         settings(args.bootstrap)
         | {
-            "group.id": "foreign-reader",
+            "group.id": os.environ.get("WARD_KAFKA_GROUP", "foreign-reader"),
             "isolation.level": args.isolation,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

@@ -11,7 +11,7 @@ use rdkafka::metadata::Metadata;
 
 use super::events::Events;
 use super::settings::Connection;
-use super::topics::{There, Wanted};
+use super::topics::{Made, There};
 
 /// Why something asked of the broker did not come.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum Failure {
     #[error("the Kafka client could not be made: {0}")]
     Client(String),
 }
+
+/// Topics of which the broker does not tell us, each with the reason.
+pub type Refused = Vec<(String, Failure)>;
 
 /// Asks and makes. Reads no records.
 #[derive(Debug)]
@@ -55,17 +58,30 @@ impl Admin {
     /// # Errors
     /// When the broker does not answer, or refuses to describe a topic.
     pub fn describe(&self, names: &[&str], patience: Duration) -> Result<BTreeMap<String, There>, Failure> {
+        let (there, refused) = self.survey(names, patience)?;
+        refused.into_iter().next().map_or(Ok(there), |(_, failure)| Err(failure))
+    }
+
+    /// What is there of `names`, and of which of them the broker does not tell us, and why.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn survey(
+        &self,
+        names: &[&str],
+        patience: Duration,
+    ) -> Result<(BTreeMap<String, There>, Refused), Failure> {
         let metadata = self.metadata(patience)?;
-        let mut there = BTreeMap::new();
-        note(&metadata, names, &mut there)?;
+        let (mut there, mut refused) = (BTreeMap::new(), Vec::new());
+        note(&metadata, names, &mut there, &mut refused);
         for name in names.iter().filter(|name| !metadata.topics().iter().any(|topic| topic.name() == **name))
         {
             // A list of all topics leaves out what we may not see; asked by name, the broker says which.
             let one = self.client.inner().fetch_metadata(Some(name), patience.min(REQUEST_TIMEOUT));
-            note(&one.map_err(|error| self.unreachable(patience, &error))?, names, &mut there)?;
+            note(&one.map_err(|error| self.unreachable(patience, &error))?, names, &mut there, &mut refused);
         }
         self.read_settings(&mut there, patience)?;
-        Ok(there)
+        Ok((there, refused))
     }
 
     fn read_settings(&self, there: &mut BTreeMap<String, There>, patience: Duration) -> Result<(), Failure> {
@@ -93,22 +109,15 @@ impl Admin {
     ///
     /// # Errors
     /// When the broker does not answer or refuses one of them.
-    pub fn create(
-        &self,
-        missing: &[&Wanted<'_>],
-        partitions: i32,
-        replication: i32,
-        patience: Duration,
-    ) -> Result<(), Failure> {
+    pub fn create(&self, missing: &[Made], patience: Duration) -> Result<(), Failure> {
         if missing.is_empty() {
             return Ok(());
         }
-        let min_isr = if replication >= 3 { "2" } else { "1" };
         let topics: Vec<_> = missing
             .iter()
             .map(|topic| {
-                let new = NewTopic::new(topic.name, partitions, TopicReplication::Fixed(replication))
-                    .set("min.insync.replicas", min_isr);
+                let replication = TopicReplication::Fixed(topic.replication);
+                let new = NewTopic::new(&topic.name, topic.partitions, replication);
                 topic.settings.iter().fold(new, |new, (name, value)| new.set(name, value))
             })
             .collect();
@@ -179,13 +188,17 @@ impl Admin {
 }
 
 /// Takes what `metadata` says of `names`.
-fn note(metadata: &Metadata, names: &[&str], there: &mut BTreeMap<String, There>) -> Result<(), Failure> {
+fn note(metadata: &Metadata, names: &[&str], there: &mut BTreeMap<String, There>, refuses: &mut Refused) {
     for topic in metadata.topics().iter().filter(|topic| names.contains(&topic.name())) {
         if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
             match code {
-                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => continue,
-                _ => return Err(refused(&format!("describe topic {}", topic.name()), code)),
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {}
+                _ => {
+                    let failure = refused(&format!("describe topic {}", topic.name()), code);
+                    refuses.push((topic.name().to_owned(), failure));
+                }
             }
+            continue;
         }
         let replication =
             topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
@@ -198,7 +211,6 @@ fn note(metadata: &Metadata, names: &[&str], there: &mut BTreeMap<String, There>
             },
         );
     }
-    Ok(())
 }
 
 /// The broker is away, as opposed to unwilling.

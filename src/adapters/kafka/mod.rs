@@ -5,18 +5,23 @@
 //! *Failure*: every blocking call has a time limit; a transaction whose outcome is unknown ends its
 //! producer, and the committed offsets say what became of it.
 
+pub mod acls;
 mod admin;
 pub mod decisions;
 mod events;
 mod ledger;
+pub mod permissions;
+mod properties;
 mod publish;
+mod secret;
 mod settings;
 mod source;
 pub mod topics;
 mod writer;
 
-pub use admin::{Admin, Failure};
+pub use admin::{Admin, Failure, Refused};
 pub use ledger::{KafkaLedger, Placement};
+pub use properties::is_reserved;
 pub use publish::Publisher;
-pub use settings::{Connection, Mechanism, Sasl, Settings, Tls, is_reserved};
+pub use settings::{Connection, Mechanism, Sasl, Settings, Tls};
 pub use source::KafkaSource;

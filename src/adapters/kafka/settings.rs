@@ -7,13 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::events::TokenFile;
+use super::properties::{COMMON, CONSUMER, PRODUCER, is_reserved};
+use super::secret::{secret_file, secret_variable, unread};
 
 /// The section `[kafka]`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -27,8 +29,9 @@ pub struct Settings {
     pub sasl: Option<Sasl>,
     /// Lets events, and a password if there is one, cross a network unencrypted.
     pub danger_plaintext: bool,
-    /// Seconds after which a broker that cannot be reached ends the command; none waits for ever.
-    pub connect_timeout_seconds: Option<u64>,
+    /// After how long a broker that cannot be reached ends the command; `None` waits for ever.
+    #[serde(skip)]
+    pub connect_timeout: Option<Duration>,
     /// Any librdkafka property, but those that the guarantees rest on.
     pub extra: BTreeMap<String, String>,
 }
@@ -41,7 +44,7 @@ impl Default for Settings {
             tls: None,
             sasl: None,
             danger_plaintext: false,
-            connect_timeout_seconds: None,
+            connect_timeout: None,
             extra: BTreeMap::new(),
         }
     }
@@ -55,30 +58,30 @@ pub struct Tls {
     pub certificate_file: Option<PathBuf>,
     pub key_file: Option<PathBuf>,
     pub key_password_file: Option<PathBuf>,
+    /// Name of the environment variable that holds the password.
+    pub key_password_env: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sasl {
     pub mechanism: Mechanism,
-    #[serde(default)]
     pub username: String,
-    #[serde(default)]
     pub password_file: Option<PathBuf>,
     /// Name of the environment variable that holds the password.
-    #[serde(default)]
     pub password_env: Option<String>,
     /// OAUTHBEARER: a file that holds the current token and that somebody keeps fresh.
-    #[serde(default)]
     pub token_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+/// The commonest is the default; a section of a file has to state it all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 pub enum Mechanism {
     #[serde(rename = "PLAIN")]
     Plain,
     #[serde(rename = "SCRAM-SHA-256")]
     ScramSha256,
+    #[default]
     #[serde(rename = "SCRAM-SHA-512")]
     ScramSha512,
     #[serde(rename = "OAUTHBEARER")]
@@ -100,7 +103,7 @@ impl Settings {
     /// Reads the secrets and finds every mistake. `env` gives an environment variable's value.
     ///
     /// # Errors
-    /// One message a mistake: what was found, what was expected, what to do.
+    /// One message a mistake: `setting found, expected this; do that`.
     pub fn open(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Connection, Vec<String>> {
         let mut mistakes = Vec::new();
         let mut properties = BTreeMap::new();
@@ -109,18 +112,21 @@ impl Settings {
 
         let hosts = hosts(&self.bootstrap, &mut mistakes);
         if self.group.is_empty() || self.group.len() > NAME_BYTES_MAX {
-            mistakes.push(format!("kafka.group is `{}`: expected 1 to {NAME_BYTES_MAX} bytes", self.group));
+            mistakes.push(format!(
+                "kafka.group is `{}`, expected 1 to {NAME_BYTES_MAX} bytes; choose another",
+                self.group
+            ));
         }
         if self.tls.is_none() && !self.danger_plaintext {
             for host in hosts.iter().filter(|host| !is_loopback(host)) {
                 mistakes.push(format!(
-                    "kafka.bootstrap names `{host}` without TLS: add a section [kafka.tls] (it may be empty), or, if the \
-                     network may be read by others, danger_plaintext = true"
+                    "kafka.bootstrap names `{host}` without TLS, expected TLS to every host but this one; add a section \
+                     [kafka.tls] (it may be empty), or, if the network may be read by others, danger_plaintext = true"
                 ));
             }
         }
         if let Some(tls) = &self.tls {
-            tls.apply(&mut properties, &mut secrets, &mut mistakes);
+            tls.apply(env, &mut properties, &mut secrets, &mut mistakes);
         }
         if let Some(sasl) = &self.sasl {
             token = sasl.apply(env, &mut properties, &mut secrets, &mut mistakes);
@@ -136,7 +142,13 @@ impl Settings {
         for (name, value) in &self.extra {
             if is_reserved(name) {
                 mistakes.push(format!(
-                    "kafka.extra sets `{name}`, which the exactly-once guarantee or the connection's safety rests on: remove it"
+                    "kafka.extra sets `{name}`, which the exactly-once guarantee or the connection's safety rests on, \
+                     expected another property; remove it"
+                ));
+            } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
+                mistakes.push(format!(
+                    "kafka.extra has what librdkafka does not take ({error}), expected a property and a value of its \
+                     documentation; correct it"
                 ));
             } else {
                 properties.insert(name.clone(), value.clone());
@@ -145,7 +157,7 @@ impl Settings {
         let connection = Connection {
             bootstrap: self.bootstrap.clone(),
             group: self.group.clone(),
-            connect_timeout: self.connect_timeout_seconds.map(Duration::from_secs),
+            connect_timeout: self.connect_timeout,
             session_timeout: SESSION_TIMEOUT,
             properties,
             secrets,
@@ -161,6 +173,7 @@ impl Settings {
 impl Tls {
     fn apply(
         &self,
+        env: &dyn Fn(&str) -> Option<String>,
         properties: &mut BTreeMap<String, String>,
         secrets: &mut BTreeMap<&'static str, SecretString>,
         mistakes: &mut Vec<String>,
@@ -176,22 +189,27 @@ impl Tls {
                 Ok(found) if found.is_file() => {
                     properties.insert(property.into(), file.display().to_string());
                 }
-                Ok(_) => mistakes.push(format!("kafka.tls.{name}: `{}` is no file", file.display())),
-                Err(error) => {
-                    mistakes.push(format!("kafka.tls.{name}: `{}` cannot be read: {error}", file.display()))
-                }
+                Ok(_) => mistakes.push(format!(
+                    "kafka.tls.{name} names `{}`, which is no file, expected a PEM file; name another",
+                    file.display()
+                )),
+                Err(error) => mistakes.push(unread(&format!("kafka.tls.{name}"), file, &error)),
             }
         }
         if self.certificate_file.is_some() != self.key_file.is_some() {
             mistakes.push(
-                "kafka.tls has one of certificate_file and key_file: a client certificate needs both, PEM"
+                "kafka.tls has one of certificate_file and key_file, expected both or none; a client certificate needs \
+                 both, PEM"
                     .into(),
             );
         }
-        if let Some(file) = &self.key_password_file
-            && let Some(secret) = secret_file("kafka.tls.key_password_file", file, mistakes)
-        {
-            secrets.insert("ssl.key.password", secret);
+        let password = match (&self.key_password_file, &self.key_password_env) {
+            (Some(file), _) => secret_file("kafka.tls.key_password_file", file, mistakes),
+            (None, Some(name)) => secret_variable("kafka.tls.key_password", name, env, mistakes),
+            (None, None) => None,
+        };
+        if let Some(password) = password {
+            secrets.insert("ssl.key.password", password);
         }
     }
 }
@@ -207,27 +225,28 @@ impl Sasl {
         properties.insert("sasl.mechanism".into(), self.mechanism.name().into());
         if self.mechanism == Mechanism::OauthBearer {
             let Some(file) = &self.token_file else {
-                mistakes.push("kafka.sasl has mechanism OAUTHBEARER and no token_file: name the file that holds the token".into());
+                mistakes.push("kafka.sasl has mechanism OAUTHBEARER and no token_file, expected one; name the file that holds the token".into());
                 return None;
             };
             secret_file("kafka.sasl.token_file", file, mistakes)?;
             return Some(TokenFile::new(file.clone()));
         }
         if self.username.is_empty() {
-            mistakes.push(format!("kafka.sasl has mechanism {} and no username", self.mechanism.name()));
+            mistakes.push(format!(
+                "kafka.sasl has mechanism {} and no username, expected one; state it",
+                self.mechanism.name()
+            ));
         }
         properties.insert("sasl.username".into(), self.username.clone());
         let password = match (&self.password_file, &self.password_env) {
             (Some(file), None) => secret_file("kafka.sasl.password_file", file, mistakes),
-            (None, Some(name)) => {
-                let found = env(name).filter(|value| !value.is_empty());
-                if found.is_none() {
-                    mistakes.push(format!("kafka.sasl.password_env: the environment has no `{name}`"));
-                }
-                found.map(SecretString::from)
-            }
+            (None, Some(name)) => secret_variable("kafka.sasl.password_env", name, env, mistakes),
             _ => {
-                mistakes.push("kafka.sasl needs exactly one of password_file and password_env".into());
+                mistakes.push(
+                    "kafka.sasl has none or both of password_file and password_env, expected exactly one of them; state \
+                     one, or set WARD__KAFKA__SASL__PASSWORD"
+                        .into(),
+                );
                 None
             }
         };
@@ -355,7 +374,9 @@ impl Connection {
     fn try_properties(&self, mistakes: &mut Vec<String>) {
         for config in [self.admin(), self.producer("check"), self.reader()] {
             if let Err(error) = config.create_native_config() {
-                let mistake = format!("kafka: {error}");
+                let mistake = format!(
+                    "kafka has what librdkafka does not take together ({error}), expected settings that agree; correct them"
+                );
                 if !mistakes.contains(&mistake) {
                     mistakes.push(mistake);
                 }
@@ -372,7 +393,7 @@ fn hosts<'a>(bootstrap: &'a str, mistakes: &mut Vec<String>) -> Vec<&'a str> {
                 hosts.push(host)
             }
             _ => mistakes.push(format!(
-                "kafka.bootstrap has `{address}`: expected host:port, several separated by commas"
+                "kafka.bootstrap has `{address}`, expected host:port, several separated by commas; correct it"
             )),
         }
     }
@@ -383,107 +404,6 @@ fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
-
-fn secret_file(name: &str, file: &Path, mistakes: &mut Vec<String>) -> Option<SecretString> {
-    match std::fs::read_to_string(file) {
-        Ok(text) if !text.trim_end_matches(['\r', '\n']).is_empty() => {
-            Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
-        }
-        Ok(_) => {
-            mistakes.push(format!("{name}: `{}` is empty", file.display()));
-            None
-        }
-        Err(error) => {
-            mistakes.push(format!("{name}: `{}` cannot be read: {error}", file.display()));
-            None
-        }
-    }
-}
-
-/// Whether a librdkafka property is ours to set: no guarantee survives another value.
-#[must_use]
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
-        || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || name.ends_with("_cb")
-}
-
-const COMMON: &[(&str, &str)] = &[
-    ("allow.auto.create.topics", "false"),
-    ("log.connection.close", "false"),
-    ("socket.keepalive.enable", "true"),
-    // The default of 10 s makes a broker that comes back wait for us.
-    ("reconnect.backoff.max.ms", "1000"),
-    // How soon a changed partition count is seen.
-    ("topic.metadata.refresh.interval.ms", "30000"),
-];
-
-const CONSUMER: &[(&str, &str)] = &[
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    ("auto.offset.reset", "error"),
-    ("isolation.level", "read_committed"),
-    // Eager and static: partition i of every topic on one member, and no rebalance on a restart.
-    ("partition.assignment.strategy", "range"),
-    // The default of 1000 stalls the fetcher for a second each time the local queue was full.
-    ("fetch.queue.backoff.ms", "2"),
-    ("fetch.wait.max.ms", "20"),
-    ("queued.min.messages", "20000"),
-    ("queued.max.messages.kbytes", "32768"),
-    ("max.poll.interval.ms", "30000"),
-];
-
-const PRODUCER: &[(&str, &str)] = &[
-    ("acks", "all"),
-    ("enable.idempotence", "true"),
-    ("partitioner", "murmur2_random"),
-    ("linger.ms", "2"),
-    // A transaction that starts while the broker still finishes the last one is told to come back;
-    // the default back-off of 100 ms would be its whole latency.
-    ("retry.backoff.ms", "5"),
-    ("retry.backoff.max.ms", "20"),
-    // A unit is 8 MiB at most; 64 MiB hold it and never grow beyond.
-    ("queue.buffering.max.kbytes", "65536"),
-    ("queue.buffering.max.messages", "200000"),
-];
-
-const RESERVED: &[&str] = &[
-    "acks",
-    "allow.auto.create.topics",
-    "auto.commit.enable",
-    "auto.commit.interval.ms",
-    "auto.offset.reset",
-    "bootstrap.servers",
-    "delivery.report.only.error",
-    "delivery.timeout.ms",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.gapless.guarantee",
-    "enable.idempotence",
-    "enable.partition.eof",
-    "enable.ssl.certificate.verification",
-    "group.id",
-    "group.instance.id",
-    "group.protocol",
-    "group.remote.assignor",
-    "heartbeat.interval.ms",
-    "isolation.level",
-    "log.queue",
-    "max.poll.interval.ms",
-    "message.send.max.retries",
-    "message.timeout.ms",
-    "metadata.broker.list",
-    "partition.assignment.strategy",
-    "partitioner",
-    "request.required.acks",
-    "retries",
-    "security.protocol",
-    "session.timeout.ms",
-    "transaction.timeout.ms",
-    "transactional.id",
-];
-
-const RESERVED_PREFIXES: &[&str] = &["plugin.", "sasl.", "ssl.", "test.mock."];
 
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 const MESSAGE_TIMEOUT_MS: u128 = 5_000;

@@ -39,6 +39,40 @@ pub struct Wanted<'a> {
     pub settings: Vec<(&'static str, String)>,
 }
 
+/// A topic that is about to be made.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Made {
+    pub name: String,
+    pub partitions: i32,
+    pub replication: i32,
+    pub settings: BTreeMap<&'static str, String>,
+}
+
+impl Wanted<'_> {
+    /// As it is made where it is missing.
+    #[must_use]
+    pub fn made(&self, partitions: i32, replication: i32) -> Made {
+        // One replica may be away, as soon as there are enough.
+        let min_isr = if replication >= 3 { "2" } else { "1" };
+        let mut settings: BTreeMap<_, _> = self.settings.iter().cloned().collect();
+        settings.insert(MIN_ISR, min_isr.to_owned());
+        Made { name: self.name.to_owned(), partitions, replication, settings }
+    }
+}
+
+impl Made {
+    /// As the broker will describe it.
+    #[must_use]
+    pub fn there(&self) -> There {
+        let settings = self.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        There {
+            partitions: self.partitions,
+            replication: self.replication,
+            settings: Some(settings.collect()),
+        }
+    }
+}
+
 /// A topic as the broker describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct There {
@@ -263,6 +297,22 @@ mod tests {
 
     fn set(there: &mut BTreeMap<String, There>, topic: &str, name: &str, value: &str) {
         there.get_mut(topic).unwrap().settings.as_mut().unwrap().insert(name.into(), value.into());
+    }
+
+    #[test]
+    fn what_is_made_is_what_is_wanted() {
+        let names = Names::default();
+        let wanted = wanted(&names);
+        let there = |partitions, replication| -> BTreeMap<String, There> {
+            wanted
+                .iter()
+                .map(|topic| topic.made(partitions, replication))
+                .map(|new| (new.name.clone(), new.there()))
+                .collect()
+        };
+        assert_eq!(compare(&wanted, &there(7, 1), None), []);
+        assert_eq!(compare(&wanted, &there(7, 3), Some(7)), []);
+        assert_eq!(wanted[1].made(7, 3).settings[MIN_ISR], "2");
     }
 
     #[test]

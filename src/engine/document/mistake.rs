@@ -38,6 +38,37 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
+/// A message in its three parts; one that is not stated is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told<'m> {
+    pub found: &'m str,
+    pub expected: &'m str,
+    pub remedy: &'m str,
+}
+
+/// Takes a message apart. Ours read `found, expected this; do that`, where each part but the first
+/// may be missing and user input stands in backticks.
+#[must_use]
+pub fn told(text: &str) -> Told<'_> {
+    let (head, remedy) = outside_quotes(text, "; ").unwrap_or((text, ""));
+    match outside_quotes(head, ", expected ") {
+        Some((found, expected)) => Told { found, expected, remedy },
+        None => match remedy.strip_prefix("expected ") {
+            Some(expected) => Told { found: head, expected, remedy: "" },
+            None => Told { found: head, expected: "", remedy },
+        },
+    }
+}
+
+/// Splits at the first `mark` that is not part of what a user wrote.
+fn outside_quotes<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str)> {
+    text.match_indices(mark).map(|(at, _)| at).find_map(|at| {
+        let (before, after) = text.split_at_checked(at)?;
+        let is_outside = before.matches('`').count().is_multiple_of(2);
+        is_outside.then_some((before, after.strip_prefix(mark)?))
+    })
+}
+
 impl Place {
     /// Of the byte `offset` of `text`.
     #[must_use]
@@ -56,7 +87,7 @@ pub fn quoted(text: &str) -> String {
         quoted.push('…');
     }
     // Quotes are no danger in a message, and escaped they are hard to read.
-    format!("`{}`", quoted.replace("\\\"", "\"").replace("\\'", "'"))
+    format!("`{}`", quoted.replace("\\\"", "\"").replace("\\'", "'").replace('`', "'"))
 }
 
 /// The word of `known` that was probably meant.
@@ -116,6 +147,21 @@ mod tests {
         assert_eq!(Place::of("a = 1\nü = x", 11), Place { line: 2, column: 5 });
         assert_eq!(Place::of("", 0), Place { line: 1, column: 1 });
         assert_eq!(Place::of("a\n", 99), Place { line: 2, column: 1 });
+    }
+
+    #[test]
+    fn takes_a_message_apart() {
+        #[track_caller]
+        fn check(text: &str, expected: [&str; 3]) {
+            let told = told(text);
+            assert_eq!([told.found, told.expected, told.remedy], expected);
+        }
+        check("`a` is `b`, expected c; do d", ["`a` is `b`", "c", "do d"]);
+        check("`a` is `b`, expected c", ["`a` is `b`", "c", ""]);
+        check("unknown field `a`; did you mean `b`?", ["unknown field `a`", "", "did you mean `b`?"]);
+        check("`a` is `x`; expected one of b, c", ["`a` is `x`", "one of b, c", ""]);
+        check("`a` is `x; y, expected z`, expected c; do d", ["`a` is `x; y, expected z`", "c", "do d"]);
+        check("", ["", "", ""]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use toml::de::DeTable;
 
-pub use mistake::{Mistake, Place, nearest, one_of, quoted};
+pub use mistake::{Mistake, Place, Told, nearest, one_of, quoted, told};
 pub use value::{Table, Value};
 
 /// Reads the text of `file` with `read`, and adds what is wrong with it to `mistakes`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Document, Origin, one_of, quoted};
+use super::{Document, Origin, Place, one_of, quoted};
 use crate::model::time::Timestamp;
 
 /// A table that is being read. [`Table::finish`] reports the fields that nobody took.
@@ -267,6 +267,18 @@ impl<'d> Value<'d> {
     #[must_use]
     pub fn is_from_environment(&self) -> bool {
         self.document.origin == Origin::Variable
+    }
+
+    /// Where this stands in a file.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let is_text = self.document.origin == Origin::Text;
+        is_text.then(|| Place::of(self.document.text, self.span.start))
+    }
+
+    #[must_use]
+    pub const fn is_table(&self) -> bool {
+        matches!(self.form, Form::Toml(DeValue::Table(_)))
     }
 
     /// Where this stands among the tables, dotted.

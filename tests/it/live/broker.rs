@@ -87,6 +87,55 @@ impl Broker {
         Self { settings: self.settings.clone(), own: None }
     }
 
+    /// The same broker for another user, whose readers are of `group`.
+    pub(super) fn as_user(&self, user: &str, group: &str) -> Self {
+        let mut other = self.address();
+        other.settings.insert("WARD_KAFKA_USER".into(), user.into());
+        other.settings.insert("WARD_KAFKA_GROUP".into(), group.into());
+        other
+    }
+
+    /// Makes a user, with the password that all of them have.
+    #[track_caller]
+    pub(super) fn user(&self, name: &str) {
+        let password = std::fs::read_to_string(&self.settings["WARD_KAFKA_PASSWORD_FILE"]).unwrap();
+        let secret = format!("SCRAM-SHA-512=[password={}]", password.trim());
+        self.tool(
+            "kafka.admin.ConfigCommand",
+            &["--alter", "--add-config", &secret, "--entity-type", "users", "--entity-name", name],
+        );
+    }
+
+    /// Carries out a line of `kafka-acls.sh`.
+    #[track_caller]
+    pub(super) fn grant(&self, line: &str) {
+        let words: Vec<_> = line.split(' ').collect();
+        let ["kafka-acls.sh", "--bootstrap-server", _, rest @ ..] = words.as_slice() else {
+            panic!("`{line}` is no line of kafka-acls.sh");
+        };
+        self.tool("org.apache.kafka.tools.AclCommand", rest);
+    }
+
+    /// Takes an operation away again, from resources as that tool names them.
+    #[track_caller]
+    pub(super) fn revoke(&self, user: &str, resources: &[&str], operation: &str) {
+        let principal = format!("User:{user}");
+        let rule = ["--remove", "--force", "--allow-principal", &principal, "--operation", operation];
+        self.tool("org.apache.kafka.tools.AclCommand", &[&rule, resources].concat());
+    }
+
+    /// A tool of the broker's own, as its super user.
+    #[track_caller]
+    fn tool(&self, class: &str, arguments: &[&str]) {
+        said(
+            Command::new(script("broker"))
+                .args(["tool", class])
+                .args(arguments)
+                .args(["--bootstrap-server", &self.settings["WARD_KAFKA_PLAIN"]])
+                .output(),
+        );
+    }
+
     /// Deletes what a partition holds before `offset`, as retention does.
     #[track_caller]
     pub(super) fn delete_records(&self, topic: &str, partition: u32, offset: u64) {

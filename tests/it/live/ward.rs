@@ -75,6 +75,18 @@ impl World {
         text
     }
 
+    /// The workers' group.
+    pub(super) fn group(&self) -> String {
+        format!("ward-{}", self.suffix)
+    }
+
+    /// Runs a command of `ward` to its end, as another user than the configuration says.
+    pub(super) fn ward_as(&self, user: &str, arguments: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ward"));
+        command.args(arguments).arg("--config").arg(self.config());
+        command.env("WARD__KAFKA__SASL__USERNAME", user).output().expect("ward starts")
+    }
+
     /// Runs a command of `ward` to its end.
     pub(super) fn ward(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ward"));

@@ -1,0 +1,353 @@
+//! Every setting: one row each, from which documents are read, and the reference, the schema and
+//! `ward config show` are made.
+//!
+//! Rows of a section stand together, in the order in which the reference shows them.
+
+use std::time::Duration;
+
+use super::field::{Field, Form, Kind, Word};
+use super::{LogFormat, OutputFormat, Settings, Start};
+use crate::adapters::kafka::{Mechanism, Sasl, Tls};
+use crate::engine::decode::Format;
+
+/// One setting.
+pub struct Row {
+    /// Sections and key, dotted.
+    pub path: &'static str,
+    pub kind: Kind,
+    /// What it is and what it does, in Markdown.
+    pub doc: &'static str,
+    /// A file that has its section has to state it.
+    pub is_needed: bool,
+    pub(super) slot: Slot,
+}
+
+/// Where the value is kept. A section that may be absent comes into being by being asked for.
+pub(super) type Slot = for<'s> fn(&'s mut Settings) -> &'s mut dyn Field;
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Row").field("path", &self.path).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Row {
+    /// The last part of the path.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+
+    /// The environment variable that sets it.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        let name = format!("{}{}", super::VARIABLE_PREFIX, self.path.to_uppercase().replace('.', "__"));
+        match self.kind {
+            Kind::Properties => format!("{name}__…"),
+            _ => name,
+        }
+    }
+
+    /// The words of a [`Kind::Word`].
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        (self.slot)(&mut Settings::default()).words()
+    }
+
+    const fn needed(self) -> Self {
+        Self { is_needed: true, ..self }
+    }
+}
+
+const fn row(path: &'static str, kind: Kind, doc: &'static str, slot: Slot) -> Row {
+    Row { path, kind, doc, is_needed: false, slot }
+}
+
+const fn whole(least: u64, most: u64, unit: &'static str) -> Kind {
+    Kind::Whole { least, most, unit }
+}
+
+fn tls(settings: &mut Settings) -> &mut Tls {
+    settings.kafka.tls.get_or_insert_default()
+}
+
+fn sasl(settings: &mut Settings) -> &mut Sasl {
+    settings.kafka.sasl.get_or_insert_default()
+}
+
+/// The name and the format of a topic.
+macro_rules! topic {
+    ($name:literal, $($slot:ident).+, $what:literal) => {
+        [
+            row(concat!("topics.", $name, ".name"), Kind::Text(TOPIC), $what, |to| &mut to.topics.$($slot).+.name),
+            row(
+                concat!("topics.", $name, ".format"),
+                Kind::Word,
+                "How its values are written.",
+                |to| &mut to.topics.$($slot).+.format,
+            ),
+        ]
+    };
+}
+
+/// All of them, section by section.
+pub fn rows() -> impl Iterator<Item = &'static Row> + Clone {
+    let topics: [&'static [Row]; 6] = [&EVENTS, &FEEDBACK, &DECISIONS, &ALERTS, &REVOCATIONS, &REJECTED];
+    KAFKA.iter().chain(topics.into_iter().flatten()).chain(REST)
+}
+
+const KAFKA: &[Row] = &[
+    row(
+        "kafka.bootstrap",
+        Kind::Text(NAME),
+        "`host:port`, several separated by commas. In the clear only to this host, unless `danger_plaintext` says otherwise.",
+        |to| &mut to.kafka.bootstrap,
+    ),
+    row(
+        "kafka.group",
+        Kind::Text(GROUP),
+        "Consumer group of the workers; also the first part of every transactional id.",
+        |to| &mut to.kafka.group,
+    ),
+    row(
+        "kafka.danger_plaintext",
+        Kind::Flag,
+        "Lets events, and a password if there is one, cross a network unencrypted.",
+        |to| &mut to.kafka.danger_plaintext,
+    ),
+    row(
+        "kafka.connect_timeout",
+        Kind::Time { least: SECOND },
+        "After how long a broker that cannot be reached ends the command. Without it `ward run` waits as long as it takes.",
+        |to| &mut to.kafka.connect_timeout,
+    ),
+    row(
+        "kafka.tls",
+        Kind::Section,
+        "TLS. The section alone, empty, trusts the authorities of the system and shows no certificate.",
+        |to| &mut to.kafka.tls,
+    ),
+    row("kafka.tls.ca_file", Kind::File, "Authorities that sign the brokers' certificates, PEM.", |to| {
+        &mut tls(to).ca_file
+    }),
+    row(
+        "kafka.tls.certificate_file",
+        Kind::File,
+        "The client's certificate, PEM; goes with `key_file`.",
+        |to| &mut tls(to).certificate_file,
+    ),
+    row("kafka.tls.key_file", Kind::File, "The key of the client's certificate, PEM.", |to| {
+        &mut tls(to).key_file
+    }),
+    row("kafka.tls.key_password_file", Kind::File, "A file with the password of `key_file`.", |to| {
+        &mut tls(to).key_password_file
+    }),
+    row(
+        "kafka.tls.key_password",
+        Kind::Secret { file: "key_password_file", variable: "WARD__KAFKA__TLS__KEY_PASSWORD" },
+        "The password of `key_file`.",
+        |to| &mut to.kafka.tls,
+    ),
+    row("kafka.sasl", Kind::Section, "SASL: how `ward` says who it is.", |to| &mut to.kafka.sasl),
+    row("kafka.sasl.mechanism", Kind::Word, "How the secret is shown to the broker.", |to| {
+        &mut sasl(to).mechanism
+    })
+    .needed(),
+    row("kafka.sasl.username", Kind::Text(NAME), "PLAIN and SCRAM: who `ward` is.", |to| {
+        &mut sasl(to).username
+    }),
+    row("kafka.sasl.password_file", Kind::File, "PLAIN and SCRAM: a file with the password.", |to| {
+        &mut sasl(to).password_file
+    }),
+    row(
+        "kafka.sasl.password_env",
+        Kind::Text(NAME),
+        "PLAIN and SCRAM: the name of an environment variable with the password.",
+        |to| &mut sasl(to).password_env,
+    ),
+    row(
+        "kafka.sasl.password",
+        Kind::Secret { file: "password_file", variable: "WARD__KAFKA__SASL__PASSWORD" },
+        "PLAIN and SCRAM: the password.",
+        |to| &mut to.kafka.sasl,
+    ),
+    row(
+        "kafka.sasl.token_file",
+        Kind::File,
+        "OAUTHBEARER: a file with the current token, which somebody else keeps fresh.",
+        |to| &mut sasl(to).token_file,
+    ),
+    row(
+        "kafka.extra",
+        Kind::Properties,
+        "Any property of librdkafka, but those that exactly-once and the connection's safety rest on. In the \
+         environment a `_` stands for the dot: `WARD__KAFKA__EXTRA__COMPRESSION_TYPE`.",
+        |to| &mut to.kafka.extra,
+    ),
+];
+
+static EVENTS: [Row; 2] =
+    topic!("events", events, "The input: identity events, keyed `tenant/user`, the only input of a lane.");
+static FEEDBACK: [Row; 2] =
+    topic!("feedback", feedback, "Feedback of analysts and users; copied into the input.");
+static DECISIONS: [Row; 2] = topic!("decisions", decisions, "One decision for each event taken.");
+static ALERTS: [Row; 2] = topic!("alerts", alerts, "Alerts.");
+static REVOCATIONS: [Row; 2] = topic!("revocations", revocations, "Commands to end sessions.");
+static REJECTED: [Row; 2] = topic!("rejected", rejected, "What could not be taken, and why.");
+
+const REST: &[Row] = &[
+    row(
+        "topics.profiles.name",
+        Kind::Text(TOPIC),
+        "The changelog of the profiles, compacted; always Avro, as every topic that holds state.",
+        |to| &mut to.topics.profiles,
+    ),
+    row(
+        "run.instance",
+        Kind::Text(INSTANCE),
+        "The name of this process: stable over restarts, unique in the group. Without it the host's name.",
+        |to| &mut to.run.instance,
+    ),
+    row(
+        "run.workers",
+        whole(1, 1_024, "threads"),
+        "Workers in this process, each a thread with a consumer and a producer. Without it one a core.",
+        |to| &mut to.run.workers,
+    ),
+    row(
+        "run.state_dir",
+        Kind::File,
+        "The folder of the local copy of `risk.profiles`. Losing it costs a restore, never a wrong answer.",
+        |to| &mut to.run.state_dir,
+    ),
+    row(
+        "run.commit_interval",
+        // Below it a transaction is mostly its own overhead.
+        Kind::Time { least: Duration::from_millis(5) },
+        "How long a transaction stays open: what latency and throughput turn on.",
+        |to| &mut to.run.commit_interval,
+    ),
+    row("run.transaction_records", whole(1, 100_000, "records"), "Ends a transaction earlier.", |to| {
+        &mut to.run.transaction_records
+    }),
+    row("run.transaction_bytes", whole(1 << 16, 64 << 20, "bytes"), "Ends a transaction earlier.", |to| {
+        &mut to.run.transaction_bytes
+    }),
+    row(
+        "run.checkpoint_interval",
+        Kind::Time { least: SECOND },
+        "How far the local copy may lag behind: what a restart has to replay.",
+        |to| &mut to.run.checkpoint_interval,
+    ),
+    row("run.checkpoint_bytes", whole(1 << 20, 1 << 30, "bytes"), "Writes the local copy earlier.", |to| {
+        &mut to.run.checkpoint_bytes
+    }),
+    row(
+        "run.session_timeout",
+        // Brokers refuse less by default.
+        Kind::Time { least: Duration::from_secs(6) },
+        "After how long without a sign a worker's partitions go to others. Its transactions time out before that.",
+        |to| &mut to.run.session_timeout,
+    ),
+    row(
+        "run.accept_gap",
+        Kind::Flag,
+        "Goes on where retention deleted records before they were read, and says so in `risk.rejected`.",
+        |to| &mut to.run.accept_gap,
+    ),
+    row("run.start", Kind::Word, "Where a group begins that has never committed.", |to| &mut to.run.start),
+    row(
+        "identity.placeholders",
+        Kind::Texts,
+        "User ids that vendors send for nobody, in any case; such events are rejected as `placeholder_user`.",
+        |to| &mut to.identity.placeholders,
+    ),
+    row(
+        "identity.max_age",
+        Kind::TimeOrNone { least: SECOND },
+        "How far before its record's own time an event may lie; `\"none\"` for backfill.",
+        |to| &mut to.identity.max_age,
+    ),
+    row(
+        "tables.geo",
+        Kind::Files,
+        "City databases, GeoIP2 or flat layout; of several the first that knows the address speaks. `builtin` is the synthetic table of `ward simulate`.",
+        |to| &mut to.tables.geo,
+    ),
+    row("tables.asn", Kind::Files, "ASN databases.", |to| &mut to.tables.asn),
+    row(
+        "tables.networks",
+        Kind::Files,
+        "Network classes: Anonymous-IP databases, or lists of networks.",
+        |to| &mut to.tables.networks,
+    ),
+    row(
+        "policy.file",
+        Kind::Text(NAME),
+        "A policy file, or the name of a shipped one: `seed`, `default`.",
+        |to| &mut to.policy.file,
+    ),
+    row(
+        "log.filter",
+        Kind::Text(NAME),
+        "What is logged: a level, or a list like `info,librdkafka=debug`.",
+        |to| &mut to.log.filter,
+    ),
+    row("log.format", Kind::Word, "For people, or for machines.", |to| &mut to.log.format),
+];
+
+impl Word for Mechanism {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Self::Plain, "PLAIN"),
+        (Self::ScramSha256, "SCRAM-SHA-256"),
+        (Self::ScramSha512, "SCRAM-SHA-512"),
+        (Self::OauthBearer, "OAUTHBEARER"),
+    ];
+}
+
+impl Word for Format {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Json, "json"), (Self::Avro, "avro"), (Self::AvroBare, "avro_bare")];
+}
+
+impl Word for OutputFormat {
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::Avro, "avro"), (Self::Json, "json")];
+}
+
+impl Word for LogFormat {
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::Text, "text"), (Self::Json, "json")];
+}
+
+impl Word for Start {
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::Earliest, "earliest"), (Self::Latest, "latest")];
+}
+
+const NAME: Form = Form {
+    what: "a text that is not empty",
+    pattern: "^.+$",
+    bytes_max: 4_096,
+    is_allowed: |byte| byte != 0,
+};
+/// It is part of transactional ids and of metrics.
+const GROUP: Form =
+    Form { what: "1 to 200 bytes", pattern: "^.{1,200}$", bytes_max: 200, is_allowed: |byte| byte != 0 };
+/// What Kafka takes.
+const TOPIC: Form = Form {
+    what: "a topic's name: letters, digits, `.`, `_` and `-`, at most 249",
+    pattern: "^[A-Za-z0-9._-]{1,249}$",
+    bytes_max: 249,
+    is_allowed: is_plain,
+};
+/// It stands in group and transactional ids, in logs and in file names of other tools.
+const INSTANCE: Form = Form {
+    what: "1 to 100 letters, digits, `.`, `_` or `-`",
+    pattern: "^[A-Za-z0-9._-]{1,100}$",
+    bytes_max: 100,
+    is_allowed: is_plain,
+};
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+const SECOND: Duration = Duration::from_secs(1);
