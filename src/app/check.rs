@@ -70,7 +70,7 @@ pub(crate) fn check(loaded: &Loaded, is_offline: bool) -> Report {
     for mistake in &loaded.mistakes {
         report.document(Area::Configuration, mistake);
     }
-    places(settings, &mut report);
+    places(loaded, &mut report);
     report.looked(Area::Policy);
     for mistake in Policy::load(&settings.policy.file, &read_text).err().into_iter().flatten() {
         report.document(Area::Policy, &mistake);
@@ -104,13 +104,14 @@ pub(crate) fn check(loaded: &Loaded, is_offline: bool) -> Report {
 }
 
 /// What the configuration names and a run would need.
-fn places(settings: &Settings, report: &mut Report) {
+fn places(loaded: &Loaded, report: &mut Report) {
+    let settings = &loaded.settings;
     let folder = &settings.run.state_dir;
     // What is not there yet is made by the run.
     if folder.exists() && !folder.is_dir() {
         report.wrong(
             Area::Configuration,
-            "run.state_dir".to_owned(),
+            said("run.state_dir", loaded),
             format!("`{}` is no folder", folder.display()),
             "a folder, or a path where one can be made".to_owned(),
             "name another one".to_owned(),
@@ -119,7 +120,7 @@ fn places(settings: &Settings, report: &mut Report) {
     if let Some(why) = telemetry::filter_mistake(&settings.log.filter) {
         report.wrong(
             Area::Configuration,
-            "log.filter".to_owned(),
+            said("log.filter", loaded),
             format!("`{}` is no filter ({why})", settings.log.filter),
             "a level (error, warn, info, debug, trace), or a list like `info,librdkafka=debug`".to_owned(),
             "correct it".to_owned(),

@@ -69,8 +69,8 @@ fn every_mistake_of_every_area_at_once() {
         [
             ("configuration", "ward.toml:4:1"),
             ("configuration", "ward.toml:7:11"),
-            ("configuration", "run.state_dir"),
-            ("configuration", "log.filter"),
+            ("configuration", "ward.toml:6"),
+            ("configuration", "ward.toml:14"),
             ("policy", "policy.toml:3:1"),
             ("policy", "policy.toml:5:10"),
             ("tables", bad),
