@@ -38,7 +38,7 @@ struct Bench {
 impl Bench {
     fn setting(&self) -> Setting<'_> {
         let basis = Basis { policy: self.policy.digest, engine: REVISION, tables: Digest::ZERO, model: None };
-        Setting { policy: &self.policy, basis }
+        Setting { policy: &self.policy, shadow: None, basis }
     }
 
     fn observe<'a>(&self, enricher: &mut Enricher, json: &'a [u8]) -> Observation<'a> {
@@ -128,6 +128,21 @@ fn main() {
         bencher.iter_batched_ref(
             || hot.clone(),
             |profile| seen.iter().for_each(|seen| step_one(profile, seen, &setting)),
+            BatchSize::SmallInput,
+        );
+    });
+    // Other levels, points and one threshold: one detector is asked again.
+    let text = "version = 1\nextends = 'default'\n[levels]\nhigh = 40\n[signals.failed_burst]\nthreshold = 3";
+    let read = |path: &std::path::Path| match path.to_str() {
+        Some("shadow.toml") => Ok(text.to_owned()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let shadow = Policy::load("shadow.toml", &read).unwrap();
+    let shadowed = Setting { shadow: Some(&shadow), ..setting };
+    group.bench_function("hot, with a shadow policy", |bencher| {
+        bencher.iter_batched_ref(
+            || hot.clone(),
+            |profile| seen.iter().for_each(|seen| step_one(profile, seen, &shadowed)),
             BatchSize::SmallInput,
         );
     });

@@ -6,6 +6,7 @@ mod demo;
 mod flags;
 mod interrupt;
 mod manual;
+mod policy;
 mod run;
 mod score;
 mod simulate;
@@ -39,6 +40,8 @@ enum Command {
     Check(check::Args),
     #[command(subcommand)]
     Config(config::Args),
+    #[command(subcommand)]
+    Policy(policy::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
     Completions(manual::Completions),
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Topics(args) => topics::run(args),
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
+        Command::Policy(args) => policy::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => manual::completions(args),

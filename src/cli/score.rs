@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// A policy file, or the name of a shipped one (`seed`, `default`).
     #[arg(long, value_name = "FILE|NAME", default_value = "default")]
     policy: String,
+    /// Another policy, as above: its verdict is recorded beside the other's, and teaches nothing.
+    #[arg(long, value_name = "FILE|NAME")]
+    shadow: Option<String>,
     /// City database (GeoIP2 or flat layout); repeat for IPv4 and IPv6 in two files. `builtin` is
     /// the synthetic table of `ward simulate`.
     #[arg(long, value_name = "MMDB")]
@@ -64,13 +67,14 @@ pub(super) enum FileFormat {
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     // Everything is opened before anything fails: all mistakes at once.
     let mut mistakes = Vec::new();
-    let policy = Policy::load(&args.policy, &app::read_text);
-    let policy = note(policy.map_err(|found| found.iter().map(ToString::to_string).collect()), &mut mistakes);
+    let policy = note(load(&args.policy), &mut mistakes);
+    let shadow = note(args.shadow.as_deref().map(load).transpose(), &mut mistakes);
     let tables = tables::open(&args.geo, &args.asn, &args.networks);
     let tables = note(tables.map_err(|failure| failure.messages().to_vec()), &mut mistakes);
     let input = note(Input::open(&args.file).map_err(|mistake| vec![mistake]), &mut mistakes);
     let state = note(restore(args.state.as_deref()).map_err(|mistake| vec![mistake]), &mut mistakes);
-    let (Some(policy), Some(tables), Some(input), Some((saved, lane))) = (policy, tables, input, state)
+    let (Some(policy), Some(shadow), Some(tables), Some(input), Some((saved, lane))) =
+        (policy, shadow, tables, input, state)
     else {
         return Err(Failure::Input(mistakes));
     };
@@ -81,7 +85,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         name: args.file.display().to_string(),
         lane,
         tables: &*tables,
-        setting: Setting { policy: &policy, basis },
+        setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis },
         limits: Limits::default(),
         output,
         tally: Tally::new(input.length),
@@ -97,6 +101,11 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     }
     reading.tally.finish(reading.lane.users(), tables.broken());
     Ok(())
+}
+
+fn load(policy: &str) -> Result<Policy, Vec<String>> {
+    let policy = Policy::load(policy, &app::read_text);
+    policy.map_err(|found| found.iter().map(ToString::to_string).collect())
 }
 
 fn note<T>(opened: Result<T, Vec<String>>, mistakes: &mut Vec<String>) -> Option<T> {

@@ -17,6 +17,7 @@ pub(crate) mod schema;
 pub mod score;
 pub mod signals;
 pub mod step;
+pub mod transcript;
 
 /// Stands in every decision's basis. A test makes you raise it when a golden transcript changes.
 pub const REVISION: &str = "0.1.0";

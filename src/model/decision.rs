@@ -40,7 +40,7 @@ pub struct Decision<'a> {
     pub reasons: Vec<Reason<'a>>,
     pub rules: Vec<RuleHit<'a>>,
     pub exceptions: Vec<&'a str>,
-    pub shadow: Vec<Shadow>,
+    pub shadow: Vec<Shadow<'a>>,
     pub user_risk: UserRisk,
     pub behavior: Option<BehaviorVerdict>,
     pub evaluation_id: Option<Cow<'a, str>>,
@@ -70,11 +70,13 @@ pub struct RuleHit<'a> {
 }
 
 /// The verdict of another way to add up, or of another policy, beside the one in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shadow {
-    pub by: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shadow<'a> {
+    /// The name of the policy, or of the way to add up.
+    pub by: &'a str,
     pub risk_score: u8,
     pub risk_level: Level,
+    /// What it would have done, were it in force.
     pub action: Action,
 }
 

@@ -211,7 +211,7 @@ prop_compose! {
             action, would, mode, confidence_permille, history, learned, unknown, reasons,
             rules: vec![RuleHit { id: "rule", action, report_only: true }; count],
             exceptions: vec!["office-vpn"; count],
-            shadow: vec![Shadow { by: "evidence".into(), risk_score, risk_level, action }; count],
+            shadow: vec![Shadow { by: "evidence", risk_score, risk_level, action }; count],
             user_risk: UserRisk { level: risk_level, previous: Level::Low },
             behavior: behavior.map(|(risk_score, anomaly_detected, recommended_action)| BehaviorVerdict {
                 risk_score, anomaly_detected, recommended_action,

@@ -289,7 +289,7 @@ fn check_parts(profile: &Profile, parts: &Parts) {
 
 /// Runs `seen` through one profile in memory and one that is stored and loaded around every step.
 fn run(seen: &[Observation<'_>], policy: &Policy) -> Parts {
-    let setting = Setting { policy, basis: basis(policy) };
+    let setting = Setting { policy, shadow: None, basis: basis(policy) };
     let (mut memory, mut stored) = (Profile::absent(), Parts::default());
     let mut parts = Parts::default();
     for (offset, seen) in (0..).zip(seen) {
@@ -389,7 +389,7 @@ fn check_bytes(bytes: &[u8]) {
 #[test]
 fn the_streams_reach_everything() {
     let policy = Policy::shipped("default").unwrap();
-    let setting = Setting { policy: &policy, basis: basis(&policy) };
+    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy) };
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut reached = std::collections::BTreeSet::new();
     for _ in 0..60 {
@@ -450,7 +450,7 @@ fn a_lost_part_is_an_error() {
         "profile part `journal/0` is missing though `core` names it; restore the store from the changelog"
     );
     let mut unloaded = Profile::from_core(&parts.0[&Part::Core]).unwrap();
-    let setting = Setting { policy: &policy, basis: basis(&policy) };
+    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy) };
     let stepped = step(&mut unloaded, &seen[2], position(2), &setting);
     assert_eq!(stepped, Stepped::Missing(Part::Journal(0)));
 }

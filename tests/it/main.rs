@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
-    clippy::map_err_ignore,
     clippy::string_slice,
     unreachable_pub,
     reason = "a test that cannot go on must fail loudly"
@@ -17,12 +16,12 @@ mod avro;
 mod bytes;
 mod check;
 mod demo;
-mod fold;
 mod golden;
 mod laws;
 mod live;
 mod mmdb;
 mod oracle;
+mod policy;
 mod reference;
 mod score;
 mod sim;

@@ -17,7 +17,7 @@ const CORE_BYTES_MEAN_MAX: usize = 600;
 #[test]
 fn a_core_is_small_after_a_year() {
     let policy = Policy::shipped("default").unwrap();
-    let setting = Setting { policy: &policy, basis: basis(&policy) };
+    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy) };
     let tables = Builtin::new();
     let (start, mut enricher) = (start_of(7), Enricher::default());
     let plan = Plan { users: USERS, seed: 7, attacks: Vec::new(), start, days: DAYS };

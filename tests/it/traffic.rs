@@ -44,7 +44,7 @@ fn play(users: u32, days: u32, attacks: &[Attack], mut each: impl FnMut(&Simulat
     let tables = Builtin::new();
     let policy = Policy::shipped("default").unwrap();
     let basis = Basis { policy: policy.digest, engine: REVISION, tables: tables.digest(), model: None };
-    let setting = Setting { policy: &policy, basis };
+    let setting = Setting { policy: &policy, shadow: None, basis };
     let plan = Plan { users, seed: SEED, attacks: attacks.to_vec(), start: start_of(SEED), days };
     let end = plan.start.seconds() + i64::from(days) * 86_400;
     let limits = Limits::default();

@@ -52,6 +52,12 @@ impl<'d> Table<'d> {
         self.entries.get(key).map(|value| self.value(key, value))
     }
 
+    /// Whether `key` is stated. It is not known by that.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// The value of `key`; a mistake when there is none.
     pub fn need(&mut self, key: &'static str, what: &str) -> Option<Value<'d>> {
         let value = self.take(key);
@@ -88,6 +94,12 @@ impl<'d> Table<'d> {
     #[must_use]
     pub fn is_variable(&self) -> bool {
         self.document.origin == Origin::Variable
+    }
+
+    /// Where this stands among the tables, dotted; empty at the root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// A mistake about the table as a whole.

@@ -151,7 +151,7 @@ impl<const JSON: bool> Serialize for Shape<'_, RuleHit<'_>, JSON> {
     }
 }
 
-impl<const JSON: bool> Serialize for Shape<'_, Shadow, JSON> {
+impl<const JSON: bool> Serialize for Shape<'_, Shadow<'_>, JSON> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         fields!(serializer, "Shadow" {
             "by": &self.0.by,

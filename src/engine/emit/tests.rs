@@ -60,7 +60,7 @@ fn decision() -> Decision<'static> {
         rules: vec![RuleHit { id: "abroad-admin", action: Action::Deny, report_only: true }],
         exceptions: vec!["office-vpn"],
         shadow: vec![Shadow {
-            by: "evidence".into(),
+            by: "evidence",
             risk_score: 61,
             risk_level: Level::High,
             action: Action::StepUp,

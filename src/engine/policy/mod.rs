@@ -5,12 +5,15 @@
 
 mod file;
 mod parse;
+pub mod reference;
 mod when;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::id::Digest;
 use crate::model::signal::Signal;
+use crate::model::time::Timestamp;
 use crate::model::{Action, Factors, Level, Mode, RevocationScope};
 
 pub use file::shipped;
@@ -49,6 +52,8 @@ pub struct Policy {
     pub groups: Vec<String>,
     pub rules: Vec<Rule>,
     pub exceptions: Vec<Exception>,
+    /// Of the tenants that have terms of their own, the policy with those in it.
+    pub tenants: BTreeMap<String, Self>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +97,35 @@ pub struct Exception {
     pub silence: Vec<Signal>,
     pub owner: String,
     /// The first moment at which it no longer holds.
-    pub expires: Option<crate::model::time::Timestamp>,
+    pub expires: Timestamp,
 }
 
 impl Policy {
+    /// What holds for `tenant`: its own terms, if it has any.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> &Self {
+        self.tenants.get(tenant).unwrap_or(self)
+    }
+
+    /// Whether the detector of `signal` says the same under both.
+    #[must_use]
+    pub fn detects_alike(&self, other: &Self, signal: Signal) -> bool {
+        self.parameters(signal) == other.parameters(signal)
+    }
+
+    /// What the detector of `signal` reads of the policy.
+    const fn parameters(&self, signal: Signal) -> (bool, u16, Duration) {
+        match signal {
+            Signal::NewDevice => (self.soften, 0, Duration::ZERO),
+            Signal::FailedBurst => (false, self.failed_burst_threshold, self.failed_burst_half_life),
+            Signal::ChallengeFatigue => {
+                (false, self.challenge_fatigue_threshold, self.challenge_fatigue_within)
+            }
+            Signal::DormantAccount => (false, 0, self.dormant_after),
+            _ => (false, 0, Duration::ZERO),
+        }
+    }
+
     #[must_use]
     pub fn level(&self, sum: u16) -> Level {
         if sum >= self.high {

@@ -1,16 +1,21 @@
 //! From TOML to a policy: layers of files over each other, every mistake at once.
 
 mod conditions;
+mod entries;
+mod terms;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Combine, Exception, Policy, Rule, SignalSetting};
 use crate::engine::document::{self, Mistake, Table, Value, quoted};
 use crate::model::id::sha256;
 use crate::model::signal::Signal;
-use crate::model::{Action, Factor, Factors, Mode, RevocationScope};
-use conditions::Asks;
+use crate::model::{Factors, Mode};
+pub(super) use conditions::EVIDENCE_KEYS;
+use entries::{id, merge};
+pub(super) use terms::REQUIRABLE;
+use terms::{Terms, read_factors, read_levels, read_setting};
 
 /// A policy that another extends: how messages name it, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +93,7 @@ fn extends<'d>(value: &Value<'d>) -> Option<&'d str> {
 struct Draft {
     mode: Mode,
     combine: Combine,
-    medium: Option<u16>,
-    high: Option<u16>,
+    levels: Levels,
     factors: [Option<Factors>; 3],
     unanswered: Option<Duration>,
     soften: bool,
@@ -102,12 +106,21 @@ struct Draft {
     groups: Vec<(String, Vec<Signal>)>,
     rules: Vec<Rule>,
     exceptions: Vec<Exception>,
+    tenants: BTreeMap<String, Terms>,
 }
 
+/// Lower bounds of the sum, as far as they are stated.
+#[derive(Clone, Copy, Default)]
+struct Levels {
+    medium: Option<u16>,
+    high: Option<u16>,
+}
+
+/// What is stated of a signal.
 #[derive(Clone, Copy, Default)]
 struct Setting {
-    points: u8,
-    report_only: bool,
+    points: Option<u8>,
+    report_only: Option<bool>,
 }
 
 impl Default for Draft {
@@ -115,8 +128,7 @@ impl Default for Draft {
         Self {
             mode: Mode::Enforce,
             combine: Combine::Points,
-            medium: None,
-            high: None,
+            levels: Levels::default(),
             factors: [None; 3],
             unanswered: Some(Duration::from_hours(7 * 24)),
             soften: true,
@@ -129,6 +141,7 @@ impl Default for Draft {
             groups: Vec::new(),
             rules: Vec::new(),
             exceptions: Vec::new(),
+            tenants: BTreeMap::new(),
         }
     }
 }
@@ -152,10 +165,10 @@ impl Draft {
         set(&mut self.combine, root.take("combine").and_then(|value| combine(&value)));
         set(&mut self.soften, root.take("soften").and_then(|value| value.flag()));
         if let Some(levels) = root.table("levels") {
-            self.read_levels(levels);
+            read_levels(levels, &mut self.levels, Levels::default());
         }
         if let Some(factors) = root.table("factors") {
-            self.read_factors(factors);
+            read_factors(factors, &mut self.factors);
         }
         if let Some(mut learning) = root.table("learning") {
             let unanswered = learning.take("unanswered");
@@ -176,37 +189,15 @@ impl Draft {
             }
         }
         if let Some(rules) = root.take("rule") {
-            replace(&mut self.rules, &rules, rule, |rule| &rule.id);
+            merge(&mut self.rules, &[], &rules);
         }
         if let Some(exceptions) = root.take("exception") {
-            replace(&mut self.exceptions, &exceptions, exception, |exception| &exception.id);
+            merge(&mut self.exceptions, &[], &exceptions);
+        }
+        if let Some(tenants) = root.table("tenant") {
+            self.read_tenants(tenants);
         }
         root.finish();
-    }
-
-    fn read_levels(&mut self, mut levels: Table<'_>) {
-        let mut bound = |key| levels.take(key).and_then(|value| value.number(1, SUM_MAX));
-        let (medium, high) = (bound("medium"), bound("high"));
-        self.medium = medium.or(self.medium);
-        self.high = high.or(self.high);
-        if let (Some(medium), Some(high)) = (self.medium, self.high)
-            && medium >= high
-        {
-            levels.mistake(format!(
-                "`levels.medium` is {medium} and `levels.high` is {high}, expected medium to be lower; they are lower bounds of the sum"
-            ));
-        }
-        levels.finish();
-    }
-
-    fn read_factors(&mut self, mut factors: Table<'_>) {
-        for (slot, key) in self.factors.iter_mut().zip(["low", "medium", "high"]) {
-            if let Some(value) = factors.take(key) {
-                let read = |factor: &Value<'_>| factor.word(&REQUIRABLE, Factor::name);
-                *slot = Some(value.list().iter().filter_map(read).collect());
-            }
-        }
-        factors.finish();
     }
 
     fn read_groups(&mut self, groups: &Value<'_>) {
@@ -259,7 +250,11 @@ impl Draft {
             _ => {}
         }
         table.finish();
+        self.is_grouped(signal, name);
+    }
 
+    /// Notes a signal that is in no group.
+    fn is_grouped(&self, signal: Signal, name: &Value<'_>) {
         if !self.groups.iter().any(|(_, signals)| signals.contains(&signal)) {
             name.mistake(format!(
                 "`{signal}` is in no group, expected one; add it to the signals of a [[group]]"
@@ -268,11 +263,12 @@ impl Draft {
     }
 
     fn finish(self, file: &str, texts: Vec<String>, mistakes: &mut Vec<Mistake>) -> Option<Policy> {
-        if mistakes.is_empty() {
+        let is_sound = mistakes.is_empty();
+        if is_sound {
             let [low, medium, high] = self.factors.map(|factors| factors.is_none());
             let missing = [
-                (self.medium.is_none(), "levels.medium"),
-                (self.high.is_none(), "levels.high"),
+                (self.levels.medium.is_none(), "levels.medium"),
+                (self.levels.high.is_none(), "levels.high"),
                 (low, "factors.low"),
                 (medium, "factors.medium"),
                 (high, "factors.high"),
@@ -281,22 +277,17 @@ impl Draft {
                 Mistake::of_file(file, format!("`{key}` is missing; state it, or extend a policy that does"))
             }));
         }
-        let mut below = Factors::NONE;
-        let factors = self.factors.map(|factors| {
-            below = below.union(factors.unwrap_or_default());
-            below
-        });
         let parts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
         let (signals, groups) = settings(&self.signals, self.groups);
-        Some(Policy {
+        let mut policy = Policy {
             name: stem(file).to_owned(),
             digest: sha256(&parts),
             texts,
             mode: self.mode,
             combine: self.combine,
-            medium: self.medium?,
-            high: self.high?,
-            factors,
+            medium: self.levels.medium?,
+            high: self.levels.high?,
+            factors: with_those_below(self.factors.map(Option::unwrap_or_default)),
             unanswered: self.unanswered,
             soften: self.soften,
             failed_burst_threshold: self.failed_burst_threshold,
@@ -308,8 +299,34 @@ impl Draft {
             groups,
             rules: self.rules,
             exceptions: self.exceptions,
-        })
+            tenants: BTreeMap::new(),
+        };
+        let own = |terms: &Terms| terms.over(&policy, self.factors);
+        let tenants: BTreeMap<String, Policy> =
+            self.tenants.iter().map(|(name, terms)| (name.clone(), own(terms))).collect();
+        // Said where it stands, unless it comes of two files.
+        let crossed = tenants.iter().filter(|(_, own)| own.medium >= own.high);
+        for (name, own) in crossed.filter(|_| is_sound) {
+            mistakes.push(Mistake::of_file(
+                file,
+                format!(
+                    "`tenant.{name}.levels`: medium is {} and high is {} over what this policy extends, expected medium to be lower",
+                    own.medium, own.high
+                ),
+            ));
+        }
+        policy.tenants = tenants;
+        Some(policy)
     }
+}
+
+/// What a level requires, those of the levels below included.
+fn with_those_below(stated: [Factors; 3]) -> [Factors; 3] {
+    let mut below = Factors::NONE;
+    stated.map(|factors| {
+        below = below.union(factors);
+        below
+    })
 }
 
 /// The table of signals and the names of the groups. A signal that no file names is report-only,
@@ -326,117 +343,11 @@ fn settings(
         });
         slot.group = u8::try_from(at).unwrap_or(u8::MAX);
         if let Some(stated) = stated {
-            (slot.points, slot.report_only) = (stated.points, stated.report_only);
+            slot.points = stated.points.unwrap_or_default();
+            slot.report_only = stated.report_only.unwrap_or_default();
         }
     }
     (signals, groups.into_iter().map(|(name, _)| name).collect())
-}
-
-/// Reads the entries of `list`; one with the id of an entry of a base takes its place.
-fn replace<T>(
-    all: &mut Vec<T>,
-    list: &Value<'_>,
-    read: impl Fn(Table<'_>, &mut BTreeSet<String>) -> Option<T>,
-    id: impl Fn(&T) -> &String,
-) {
-    let mut ids = BTreeSet::new();
-    for table in list.list().iter().filter_map(Value::table) {
-        let Some(new) = read(table, &mut ids) else { continue };
-        match all.iter_mut().find(|old| id(old) == id(&new)) {
-            Some(old) => *old = new,
-            None => all.push(new),
-        }
-    }
-    if all.len() > ENTRIES_MAX {
-        list.mistake(format!("`{}` has {} entries, expected at most {ENTRIES_MAX}", list.path(), all.len()));
-    }
-}
-
-fn rule(mut table: Table<'_>, ids: &mut BTreeSet<String>) -> Option<Rule> {
-    let id = table.need("id", "a name of its own").and_then(|value| id(&value, ids));
-    let when = table.need("when", "the conditions").and_then(|value| conditions::when(&value, Asks::Outcome));
-    let then = table.need("then", "an action, an alert, or both").and_then(|value| value.table());
-    let report_only = table.take("report_only").map_or(Some(false), |value| value.flag());
-    table.finish();
-
-    let mut then = then?;
-    let action = then.take("action").map(|value| {
-        let action = value.word(Action::ALL, Action::name)?;
-        if action == Action::Allow {
-            let advice = "the strictest rule wins; to silence a signal write an [[exception]]";
-            value.mistake(format!("`{}` is `allow`, which changes nothing: {advice}", value.path()));
-            return None;
-        }
-        Some(action)
-    });
-    let scope =
-        then.take("scope").map(|value| (value.word(RevocationScope::ALL, RevocationScope::name), value));
-    let alert = then.take("alert").map_or(Some(false), |value| value.flag());
-    if action.is_none() && alert == Some(false) {
-        then.mistake("`then` does nothing, expected an `action`, or `alert = true`".to_owned());
-    }
-    if let (Some((_, value)), None | Some(Some(_))) = (&scope, action)
-        && action.flatten() != Some(Action::Revoke)
-    {
-        value.mistake(format!(
-            "`{}` says what to revoke; it goes with `action = \"revoke\"` only",
-            value.path()
-        ));
-    }
-    then.finish();
-
-    Some(Rule {
-        id: id?,
-        when: when?,
-        action: match action {
-            None => None,
-            Some(action) => Some(action?),
-        },
-        scope: match scope {
-            None => RevocationScope::Session,
-            Some((scope, _)) => scope?,
-        },
-        alert: alert?,
-        report_only: report_only?,
-    })
-}
-
-fn exception(mut table: Table<'_>, ids: &mut BTreeSet<String>) -> Option<Exception> {
-    let id = table.need("id", "a name of its own").and_then(|value| id(&value, ids));
-    let when = table.need("when", "the conditions").and_then(|value| conditions::when(&value, Asks::Event));
-    let silence = table
-        .need("silence", "the signals to silence")
-        .map(|value| value.some(|signal| signal.word(Signal::ALL, Signal::name)));
-    let owner = table.need("owner", "who answers for it").and_then(|value| value.name());
-    let expires = table.take("expires").map(|value| value.moment());
-    table.finish();
-    Some(Exception {
-        id: id?,
-        when: when?,
-        silence: silence?,
-        owner: owner?.to_owned(),
-        expires: match expires {
-            None => None,
-            Some(expires) => Some(expires?),
-        },
-    })
-}
-
-/// A name that stands once in its file.
-fn id(value: &Value<'_>, ids: &mut BTreeSet<String>) -> Option<String> {
-    let name = value.name()?;
-    if name.len() > ID_BYTES_MAX {
-        return value.expected(&format!("at most {ID_BYTES_MAX} bytes"));
-    }
-    if !ids.insert(name.to_owned()) {
-        value.mistake(format!(
-            "{} stands twice as `{}`, expected once; rename one",
-            quoted(name),
-            value.path()
-        ));
-        return None;
-    }
-    Some(name.to_owned())
 }
 
 fn combine(value: &Value<'_>) -> Option<Combine> {
@@ -458,11 +369,6 @@ fn unanswered_after(value: &Value<'_>) -> Option<Option<Duration>> {
     if value.is_text("never") { Some(None) } else { value.duration_from(TIME_MIN).map(Some) }
 }
 
-fn read_setting(table: &mut Table<'_>, setting: &mut Setting) {
-    set(&mut setting.points, table.take("points").and_then(|value| value.number(0, 100)));
-    set(&mut setting.report_only, table.take("report_only").and_then(|value| value.flag()));
-}
-
 fn set<T>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *slot = value;
@@ -475,13 +381,6 @@ fn stem(file: &str) -> &str {
     name.strip_suffix(".toml").unwrap_or(name)
 }
 
-/// What a policy can require: what [`Factors::satisfied`] leads to.
-const REQUIRABLE: [Factor; 4] = [Factor::Password, Factor::Totp, Factor::Biometric, Factor::HardwareKey];
-/// All groups at 100 points stay below.
-const SUM_MAX: u16 = 2_000;
-/// Rules are tried one by one on every event.
-const ENTRIES_MAX: usize = 1_000;
-const ID_BYTES_MAX: usize = 128;
 const EXTENDS_DEPTH_MAX: usize = 8;
 const TIME_MIN: Duration = Duration::from_secs(1);
 

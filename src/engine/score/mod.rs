@@ -87,8 +87,8 @@ pub fn score<'p>(findings: Findings, seen: &Observation<'_>, policy: &'p Policy)
 /// The exceptions that hold for this event at its own time.
 fn holding<'p>(seen: &Observation<'_>, policy: &'p Policy) -> Vec<&'p Exception> {
     let occasion = Occasion { seen, outcome: None };
-    let is_past = |one: &Exception| one.expires.is_some_and(|expires| seen.event.occurred_at >= expires);
-    policy.exceptions.iter().filter(|one| !is_past(one) && one.when.holds(occasion)).collect()
+    let holds = |one: &Exception| seen.event.occurred_at < one.expires && one.when.holds(occasion);
+    policy.exceptions.iter().filter(|one| holds(one)).collect()
 }
 
 /// Leaves points to the strongest of each group, adds them up, and puts the strongest first.

@@ -85,6 +85,22 @@ pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
+/// Makes the findings under `live` those under `other`: asks the detectors again that would compare
+/// otherwise.
+pub fn inspect_again(
+    findings: &mut Findings,
+    seen: &Observation<'_>,
+    profile: &Profile,
+    live: &Policy,
+    other: &Policy,
+) {
+    for detector in DETECTORS.iter().filter(|one| !live.detects_alike(other, one.signal())) {
+        if let Some(finding) = findings.0.get_mut(detector.signal().index()) {
+            *finding = detector.inspect(seen, profile, other);
+        }
+    }
+}
+
 static DETECTORS: &[&dyn Detector] = &[
     #[cfg(test)]
     &planted::Planted,

@@ -19,6 +19,7 @@ mod held;
 mod learn;
 mod revoke;
 mod sessions;
+mod shadow;
 mod standing;
 
 use std::borrow::Cow;
@@ -42,6 +43,8 @@ use crate::model::{ChallengeOutcome, Factors, History, Outcome, SessionChange};
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'p> {
     pub policy: &'p Policy,
+    /// A policy whose verdict is recorded beside the live one's, and which teaches nothing.
+    pub shadow: Option<&'p Policy>,
     pub basis: Basis<'p>,
 }
 
@@ -73,6 +76,7 @@ pub fn step<'a>(
         profile.forget();
     }
     let known = profile.exists();
+    let policy = setting.policy.of_tenant(&event.tenant);
     let stage = Stage {
         seen,
         at,
@@ -80,21 +84,23 @@ pub fn step<'a>(
         late: known && profile.core().newest().since(at).is_some_and(|behind| behind > LATE_AFTER),
         success: is_success(event),
         asked: is_asked(event),
-        policy: setting.policy,
+        policy,
     };
 
     if !stage.late {
-        held::settle(profile, at, setting.policy.unanswered);
+        held::settle(profile, at, policy.unanswered);
     }
     let watched = behavior::watch(profile, &stage);
     let history = profile.core().history();
     let standing = standing::as_of(profile.core(), at);
     let presented = presented(profile.core(), seen);
 
-    let findings = signals::inspect(seen, profile, setting.policy);
+    let findings = signals::inspect(seen, profile, policy);
     let standpoint = Standpoint { history, user_risk: standing.level, presented };
-    let scored = score(findings, seen, setting.policy);
-    let decided = decide(&scored, seen, standpoint, setting.policy);
+    let shadow =
+        setting.shadow.map(|other| shadow::judge(other, policy, &findings, profile, seen, standpoint));
+    let scored = score(findings, seen, policy);
+    let decided = decide(&scored, seen, standpoint, policy);
     let decision_id = decision_id(event, &setting.basis);
     let outcome = Outcomes { scored: &scored, decided: &decided, presented, decision_id };
 
@@ -125,7 +131,7 @@ pub fn step<'a>(
             missing: decided.missing,
             action: decided.action,
             would: decided.would,
-            mode: setting.policy.mode,
+            mode: policy.mode,
             // Of somebody of whom nothing is known nothing could be compared.
             confidence_permille: if history == History::None && stage.asked {
                 0
@@ -138,7 +144,7 @@ pub fn step<'a>(
             reasons: scored.reasons,
             rules: decided.rules,
             exceptions: scored.exceptions,
-            shadow: Vec::new(),
+            shadow: shadow.into_iter().collect(),
             user_risk,
             behavior: watched.map(|watched| watched.verdict),
             evaluation_id: event.evaluation_id.as_ref().map(borrow),

@@ -101,7 +101,11 @@ mod tests {
             tables: Digest::ZERO,
             model: None,
         };
-        let with = With { setting: Setting { policy: &policy, basis }, tables: &NoTables, store: &store };
+        let with = With {
+            setting: Setting { policy: &policy, shadow: None, basis },
+            tables: &NoTables,
+            store: &store,
+        };
         let offer = |(offset, app): (i64, &&str)| {
             let value = format!(
                 r#"{{"event_id":"{offset}","tenant":"acme","user_id":"ada","type":"access","outcome":"success",

@@ -33,6 +33,7 @@ impl Worker {
         let with = With {
             setting: Setting {
                 policy: &shared.policy,
+                shadow: None,
                 basis: Basis {
                     policy: shared.policy.digest,
                     engine: crate::engine::REVISION,

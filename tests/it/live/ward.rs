@@ -175,7 +175,7 @@ fn fold(topic: &str, input: &[Value]) -> BTreeMap<i64, Vec<Value>> {
         tables: tables.digest(),
         model: None,
     };
-    let setting = Setting { policy: &policy, basis };
+    let setting = Setting { policy: &policy, shadow: None, basis };
     let mut profiles = BTreeMap::<String, BTreeMap<Part, Vec<u8>>>::new();
     let mut chains = BTreeMap::<i64, Digest>::new();
     let mut decisions = BTreeMap::<i64, Vec<Value>>::new();

@@ -211,7 +211,7 @@ impl<'f> World<'f> {
     fn look(&mut self, at: usize, now: Tick) -> Result<bool, String> {
         let Self { fixed, nodes, seen, .. } = self;
         let Some(worker) = &mut nodes[at].worker else { return Ok(false) };
-        let setting = Setting { policy: &fixed.policy, basis: basis(&fixed.policy) };
+        let setting = Setting { policy: &fixed.policy, shadow: None, basis: basis(&fixed.policy) };
         let mut arrived = false;
         let polled = worker.poll(&setting, &fixed.tables, now, &mut |told| {
             arrived |= matches!(told, Told::Offered(_) | Told::StoreFailed(..));

@@ -58,7 +58,7 @@ pub fn fold(inputs: &[Input], partition: i32, policy: &Policy, tables: &dyn Tabl
         let user = users.entry(input.key.clone().unwrap()).or_default();
         let mut profile = user.load(&seen).unwrap();
         let position = Position { topic: Some(TOPIC.into()), partition, offset };
-        let setting = Setting { policy, basis: basis(policy) };
+        let setting = Setting { policy, shadow: None, basis: basis(policy) };
         if let Stepped::Decided(ruling) = step(&mut profile, &seen, position, &setting) {
             let mut out = Vec::new();
             chain = emit::decision_avro(&ruling.decision, chain, &mut out);

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::terms::TENANT;
 use crate::engine::document::{Table, Value, quoted};
 use crate::engine::policy::{Condition, When};
 use crate::model::id::is_tenant;
@@ -153,7 +154,7 @@ fn text(value: &Value<'_>) -> Option<String> {
 fn tenant(value: &Value<'_>) -> Option<String> {
     let name = value.text()?;
     if !is_tenant(name) {
-        return value.expected("a tenant's name: lower-case letters, digits, `.`, `_` and `-`, at most 63");
+        return value.expected(TENANT);
     }
     Some(name.to_owned())
 }
@@ -188,7 +189,7 @@ const OUTCOME_FIELDS: [&str; 7] =
     ["history", "level", "user_risk", "score_at_least", "factors", "signal", "evidence"];
 
 /// The keys of `Evidence` that a rule can do something with; the others are measures.
-const EVIDENCE_KEYS: [&str; 9] =
+pub(in crate::engine::policy) const EVIDENCE_KEYS: [&str; 9] =
     ["changed", "new", "same", "class", "country", "browser", "os", "day", "asn"];
 
 /// Nobody can read a rule that negates a negation of a negation.

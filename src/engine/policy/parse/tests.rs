@@ -136,7 +136,7 @@ fn a_rule_does_something() {
         "[[rule]]",
         &[
             "p.toml:3:1: `rule.id` is missing, expected a name of its own",
-            "p.toml:3:1: `rule.when` is missing, expected the conditions",
+            "p.toml:3:1: `rule.when` is missing, expected the conditions, or the id of a rule that this one changes",
             "p.toml:3:1: `rule.then` is missing, expected an action, an alert, or both",
         ],
     );
@@ -212,7 +212,7 @@ fn an_exception_names_its_owner_and_asks_the_event_only() {
     let policy = policy(
         "[[exception]]\nid = 'e'\nwhen = { app = 'x' }\nsilence = 'new_device'\nowner = 'it'\nexpires = 2027-01-31",
     );
-    assert_eq!(policy.exceptions[0].expires, Timestamp::parse("2027-01-31T00:00:00Z"));
+    assert_eq!(policy.exceptions[0].expires, Timestamp::parse("2027-01-31T00:00:00Z").unwrap());
 }
 
 #[test]
@@ -274,6 +274,130 @@ fn the_digest_is_over_every_text() {
     assert_ne!(seed.digest, default.digest);
     assert_ne!(policy("").digest, policy("# a comment").digest);
     assert_eq!(policy("").digest, policy("").digest);
+}
+
+#[test]
+fn an_entry_with_the_id_of_an_earlier_one_changes_what_it_states() {
+    let over = |text: &str| read(&format!("version = 1\nextends = 'default'\n{text}"));
+    let (base, now) = (
+        Policy::shipped("default").unwrap(),
+        over("[[rule]]\nid = 'first-login'\nreport_only = false").unwrap(),
+    );
+    let rule = |policy: &Policy, id: &str| policy.rules.iter().find(|one| one.id == id).cloned().unwrap();
+    assert_eq!(rule(&now, "first-login"), Rule { report_only: false, ..rule(&base, "first-login") });
+    // One that states conditions and consequence is another rule, in force unless it says otherwise.
+    let text = "[[rule]]\nid = 'first-login'\nwhen = { level = 'high' }\nthen = { action = 'deny' }";
+    assert!(!rule(&over(text).unwrap(), "first-login").report_only);
+    let mistakes = over("[[rule]]\nid = 'frist-login'\nreport_only = false").unwrap_err();
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    let mistakes = over("[[rule]]\nid = 'first-login'\nwhen = { levl = 'high' }").unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+}
+
+#[test]
+fn a_tenant_has_terms_of_its_own() {
+    let policy = policy(
+        "mode = 'report_only'
+[[rule]]
+id = 'high'
+when = { level = 'high' }
+then = { action = 'deny' }
+[[exception]]
+id = 'office'
+when = { network = '203.0.113.0/24' }
+silence = ['new_device']
+owner = 'it'
+expires = 2027-01-31
+[tenant.acme]
+mode = 'enforce'
+[tenant.acme.levels]
+high = 60
+[tenant.acme.factors]
+medium = []
+[tenant.acme.signals.new_device]
+points = 5
+[tenant.acme.signals.unusual_time]
+report_only = true
+[[tenant.acme.rule]]
+id = 'high'
+then = { alert = true }
+[[tenant.acme.exception]]
+id = 'office'
+expires = 2026-01-01
+[tenant.bank.levels]
+medium = 10",
+    );
+    let (acme, bank) = (policy.of_tenant("acme"), policy.of_tenant("bank"));
+    assert_eq!(policy.of_tenant("other"), &policy);
+    assert_eq!((acme.mode, bank.mode), (Mode::Enforce, Mode::ReportOnly));
+    assert_eq!((acme.medium, acme.high, bank.medium, bank.high), (20, 60, 10, 50));
+    assert_eq!(acme.factors[1], acme.factors[0], "nothing is added at medium");
+    assert_eq!(bank.factors, policy.factors);
+    assert_eq!(acme.setting(Signal::NewDevice).points, 5);
+    assert_eq!(policy.setting(Signal::NewDevice).points, 25);
+    assert!(acme.setting(Signal::UnusualTime).report_only);
+    assert_eq!((acme.rules[0].action, acme.rules[0].alert), (None, true));
+    assert_eq!(acme.rules[0].when, policy.rules[0].when);
+    assert!(!policy.rules[0].alert);
+    assert_eq!(acme.exceptions[0].expires, Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
+    assert_eq!(acme.exceptions[0].owner, "it");
+    assert_eq!(acme.digest, policy.digest);
+}
+
+#[test]
+fn terms_are_read_as_strictly_as_the_rest() {
+    check(
+        "[tenant.ACME]
+mode = 'enforced'
+[tenant.acme]
+modes = 'enforce'
+levels = { medium = 60 }
+[tenant.acme.signals.new_devise]
+points = 101
+[tenant.acme.signals.new_device]
+threshold = 5
+[tenant.acme.signals.reported]
+points = 5
+[[tenant.acme.rule]]
+id = 'a'
+when = {}
+[[tenant.acme.exception]]
+id = 'b'
+owner = ''
+",
+        &[
+            "p.toml:3:9: `tenant` is the string `ACME`, expected a tenant's name: lower-case letters, digits, `.`, `_` and `-`, at most 63",
+            "p.toml:4:8: `tenant.ACME.mode` is `enforced`; did you mean `enforce`?",
+            "p.toml:6:1: unknown field `tenant.acme.modes`; did you mean `mode`?",
+            "p.toml:7:10: `tenant.acme.levels.medium` is 60 and `tenant.acme.levels.high` is 50, expected medium to be lower; they are lower bounds of the sum",
+            "p.toml:8:22: `tenant.acme.signals` is `new_devise`; did you mean `new_device`?",
+            "p.toml:9:10: `tenant.acme.signals.new_devise.points` is the integer `101`, expected a whole number from 0 to 100",
+            "p.toml:11:1: unknown field `tenant.acme.signals.new_device.threshold`; expected one of points, report_only",
+            "p.toml:12:22: `reported` is in no group, expected one; add it to the signals of a [[group]]",
+            "p.toml:14:1: `tenant.acme.rule.then` is missing, expected an action, an alert, or both",
+            "p.toml:16:8: `tenant.acme.rule.when` is empty, expected at least one condition",
+            "p.toml:17:1: `tenant.acme.exception.when` is missing, expected the conditions, or the id of an exception that this one changes",
+            "p.toml:17:1: `tenant.acme.exception.silence` is missing, expected the signals to silence",
+            "p.toml:17:1: `tenant.acme.exception.expires` is missing, expected the day from which it no longer holds",
+            "p.toml:19:9: `tenant.acme.exception.owner` is an empty string, expected a name",
+        ],
+    );
+}
+
+#[test]
+fn terms_of_an_extended_policy_meet_the_levels_over_them() {
+    let mistakes =
+        parse("p.toml", "version = 1\nextends = 'base'\n[levels]\nhigh = 90\nmedium = 70", &mut |name| {
+            let text = match name {
+                "base" => "version = 1\nextends = 'seed'\n[tenant.acme.levels]\nhigh = 60".to_owned(),
+                other => shipped(other).ok_or("none")?.to_owned(),
+            };
+            Ok(Extended { file: name.to_owned(), text })
+        });
+    assert_eq!(
+        mistakes.unwrap_err()[0].to_string(),
+        "p.toml: `tenant.acme.levels`: medium is 70 and high is 60 over what this policy extends, expected medium to be lower"
+    );
 }
 
 #[test]
