@@ -179,16 +179,25 @@ hex_text!(Id128);
 
 /// Writes `bytes` as lower-case hex digits into `text`, which is twice as long.
 fn encode_hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        if let [high, low] = pair {
-            *high = digit(byte >> 4);
-            *low = digit(byte & 15);
-        }
+    let (pairs, _) = text.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = HEX.get(usize::from(*byte)).copied().unwrap_or_default();
     }
     std::str::from_utf8(text).unwrap_or_default()
 }
+
+/// The two digits of every byte.
+#[expect(clippy::indexing_slicing, reason = "at compile time, where a place beyond the end ends the build")]
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

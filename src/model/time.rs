@@ -12,6 +12,8 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     pub const EPOCH: Self = Self(0);
+    /// The last moment of the range.
+    pub const MAX: Self = Self(MICROS_MAX);
 
     /// The range that RFC 3339 can write: years 0001 to 9999. `None` outside of it.
     #[must_use]
@@ -43,6 +45,12 @@ impl Timestamp {
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(MICROS_PER_SECOND)
+    }
+
+    /// RFC 3339 in UTC, with as many digits of a second as it needs, in a buffer of the caller's.
+    pub fn text(self, room: &mut [u8; TEXT_BYTES]) -> &str {
+        let length = write_utc(self.0, room);
+        room.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
     }
 
     /// Time elapsed since `earlier`; `None` when that lies in the future.
@@ -115,6 +123,79 @@ fn parse_utc(text: &[u8]) -> Option<Timestamp> {
     Timestamp::from_micros(seconds * MICROS_PER_SECOND + micros)
 }
 
+/// Writes a time and returns its length. The years are 1 to 9999, as every time here.
+fn write_utc(micros: i64, room: &mut [u8; TEXT_BYTES]) -> usize {
+    let (seconds, fraction) = (micros.div_euclid(MICROS_PER_SECOND), micros.rem_euclid(MICROS_PER_SECOND));
+    let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since the first of March of year 0; a leap day is the last of its year, and of its era of
+    // 400 years.
+    let day = days + 719_468;
+    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let year = year + era * 400 + i64::from(month >= 10);
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+
+    *room = *b"0000-00-00T00:00:00.000000Z";
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        _,
+        o0,
+        o1,
+        _,
+        d0,
+        d1,
+        _,
+        h0,
+        h1,
+        _,
+        m0,
+        m1,
+        _,
+        s0,
+        s1,
+        point,
+        f0,
+        f1,
+        f2,
+        f3,
+        f4,
+        f5,
+        _,
+    ] = &mut *room;
+    for (tens, ones, value) in [
+        (y0, y1, year / 100),
+        (y2, y3, year % 100),
+        (o0, o1, month),
+        (d0, d1, day),
+        (h0, h1, hour),
+        (m0, m1, minute),
+        (s0, s1, second),
+        (f0, f1, fraction / 10_000),
+        (f2, f3, fraction / 100 % 100),
+        (f4, f5, fraction % 100),
+    ] {
+        *tens += (value / 10).to_le_bytes()[0];
+        *ones += (value % 10).to_le_bytes()[0];
+    }
+    if fraction == 0 {
+        *point = b'Z';
+        return 20;
+    }
+    let zeros = room.iter().rev().skip(1).take_while(|byte| **byte == b'0').count();
+    let end = TEXT_BYTES - zeros;
+    if let Some(last) = room.get_mut(end - 1) {
+        *last = b'Z';
+    }
+    end
+}
+
 fn digit(byte: u8) -> Option<i64> {
     byte.is_ascii_digit().then(|| i64::from(byte - b'0'))
 }
@@ -122,12 +203,12 @@ fn digit(byte: u8) -> Option<i64> {
 /// RFC 3339 in UTC, with as many digits of a second as it needs.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(time) => write!(f, "{time}"),
-            Err(_) => f.write_str("0001-01-01T00:00:00Z"),
-        }
+        f.write_str(self.text(&mut [0; TEXT_BYTES]))
     }
 }
+
+/// Of the longest text of a time.
+pub const TEXT_BYTES: usize = 27;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_MIN: i64 = -62_135_596_800 * MICROS_PER_SECOND;
@@ -192,7 +273,31 @@ mod tests {
         }
     }
 
+    #[track_caller]
+    fn written_as_jiff_does(micros: i64) {
+        let time = Timestamp::from_micros(micros).unwrap();
+        assert_eq!(time.to_string(), jiff::Timestamp::from_microsecond(micros).unwrap().to_string());
+    }
+
+    #[test]
+    fn every_day_is_written() {
+        let mut day = MICROS_MIN;
+        while day < MICROS_MAX {
+            written_as_jiff_does(day);
+            written_as_jiff_does((day + 86_399_999_999).min(MICROS_MAX));
+            day += 86_400 * MICROS_PER_SECOND;
+        }
+        for micros in [MICROS_MIN, MICROS_MAX, -1, 0, 1, 10, 100_000, 999_990, 1_000_000] {
+            written_as_jiff_does(micros);
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn any_time_is_written_the_same(micros in MICROS_MIN..=MICROS_MAX) {
+            written_as_jiff_does(micros);
+        }
+
         #[test]
         fn any_time_is_read_the_same(micros in MICROS_MIN..=MICROS_MAX, cut in 0..30_usize, digit in 0..10_u8) {
             let mut text = Timestamp(micros).to_string();

@@ -17,6 +17,12 @@ pub trait Tables: std::fmt::Debug + Send + Sync {
     /// Everything known of a public address. The caller has already dropped the others.
     fn look_up(&self, address: IpAddr, at: Timestamp) -> Found;
 
+    /// The same, and the end of its validity: every moment from `at` to before that one has the same
+    /// answer. `at` itself where nothing is promised.
+    fn look_up_until(&self, address: IpAddr, at: Timestamp) -> (Found, Timestamp) {
+        (self.look_up(address, at), at)
+    }
+
     /// Over the digests of every file in use, in order: it stands in a decision's basis.
     fn digest(&self) -> Digest;
 

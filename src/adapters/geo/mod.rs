@@ -195,7 +195,31 @@ impl Geo {
 
 impl Tables for Geo {
     fn look_up(&self, address: IpAddr, at: Timestamp) -> Found {
-        let mut found = Found::default();
+        self.find(address, at).0
+    }
+
+    /// Only the offset changes with time. Nothing is promised of what a damaged record is part of:
+    /// each look-up that meets one is counted.
+    fn look_up_until(&self, address: IpAddr, at: Timestamp) -> (Found, Timestamp) {
+        let before = self.broken();
+        let (found, zone) = self.find(address, at);
+        let until = if self.broken() == before { self.zones.same_until(zone, at) } else { at };
+        (found, until)
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn broken(&self) -> u64 {
+        self.broken.load(Ordering::Relaxed)
+    }
+}
+
+impl Geo {
+    /// What is known of an address, and the zone that its offset is of.
+    fn find(&self, address: IpAddr, at: Timestamp) -> (Found, Option<&str>) {
+        let (mut found, mut zone) = (Found::default(), None);
         for database in &self.places {
             let Some(record) = self.record(database, address) else { continue };
             found.country = record.country;
@@ -203,7 +227,8 @@ impl Tables for Geo {
             found.asn = record.asn;
             found.class = record.class;
             if found.country.is_some() || found.coordinates.is_some() {
-                found.utc_offset_minutes = record.zone.and_then(|zone| self.zones.offset_minutes(zone, at));
+                zone = record.zone;
+                found.utc_offset_minutes = zone.and_then(|zone| self.zones.offset_minutes(zone, at));
                 break;
             }
         }
@@ -218,15 +243,7 @@ impl Tables for Geo {
             };
             found.class = stronger(found.class, class);
         }
-        found
-    }
-
-    fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    fn broken(&self) -> u64 {
-        self.broken.load(Ordering::Relaxed)
+        (found, zone)
     }
 }
 

@@ -25,9 +25,23 @@ impl Zones {
 
     /// Minutes that the zone is ahead of UTC at that moment, daylight saving included.
     pub(super) fn offset_minutes(&self, name: &str, at: Timestamp) -> Option<i16> {
-        let zone = self.zones.get(name)?.get_or_init(|| self.database.get(name).ok()).as_ref()?;
         let moment = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
-        i16::try_from(zone.to_offset(moment).seconds() / 60).ok()
+        i16::try_from(self.zone(name)?.to_offset(moment).seconds() / 60).ok()
+    }
+
+    /// The next moment after `at` at which the zone's offset may be another one; the end of time for
+    /// no zone, and for one that does not change any more.
+    pub(super) fn same_until(&self, name: Option<&str>, at: Timestamp) -> Timestamp {
+        let next = || {
+            let moment = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
+            let change = self.zone(name?)?.following(moment).next()?;
+            Timestamp::from_micros(change.timestamp().as_microsecond())
+        };
+        next().unwrap_or(Timestamp::MAX)
+    }
+
+    fn zone(&self, name: &str) -> Option<&TimeZone> {
+        self.zones.get(name)?.get_or_init(|| self.database.get(name).ok()).as_ref()
     }
 }
 
@@ -48,6 +62,35 @@ mod tests {
         check("Europe/London", "2026-03-29T01:00:00Z", Some(60));
         check("Asia/Kolkata", "2026-07-05T09:00:00Z", Some(330));
         check("Australia/Sydney", "2026-01-05T09:00:00Z", Some(660));
+    }
+
+    /// Whatever is promised to last lasts, to the last microsecond.
+    #[test]
+    fn an_offset_lasts_as_long_as_promised() {
+        let zones = Zones::new();
+        for name in
+            ["Europe/London", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata", "America/New_York"]
+        {
+            let mut at = Timestamp::parse("1990-01-01T00:00:00Z").unwrap();
+            let end = Timestamp::parse("2050-01-01T00:00:00Z").unwrap();
+            while at < end {
+                let until = zones.same_until(Some(name), at);
+                assert!(at < until, "{name} {at}");
+                let before = until.minus(std::time::Duration::from_micros(1));
+                for moment in
+                    [at, before, Timestamp::from_micros(at.micros() / 2 + before.micros() / 2).unwrap()]
+                {
+                    assert_eq!(
+                        zones.offset_minutes(name, moment),
+                        zones.offset_minutes(name, at),
+                        "{name} {moment}"
+                    );
+                }
+                at = until;
+            }
+        }
+        assert_eq!(zones.same_until(None, Timestamp::EPOCH), Timestamp::MAX);
+        assert_eq!(zones.same_until(Some("Mars/Olympus"), Timestamp::EPOCH), Timestamp::MAX);
     }
 
     #[test]

@@ -6,11 +6,13 @@
 
 pub mod address;
 pub mod agent;
+mod answers;
 pub mod builtin;
 
 use std::net::IpAddr;
 
 use agent::{Agent, Agents};
+use answers::Answers;
 
 use crate::engine::number::whole;
 use crate::model::PlaceSource;
@@ -18,11 +20,13 @@ use crate::model::event::{Event, PlaceHint};
 use crate::model::id::hash64;
 use crate::model::observation::{Facts, Keys, Observation};
 use crate::model::place::{Coordinates, Country};
-use crate::ports::tables::Tables;
+use crate::model::time::Timestamp;
+use crate::ports::tables::{Found, Tables};
 
 /// Looks everything up once. Detectors never look up.
 pub fn enrich<'a>(event: Event<'a>, tables: &dyn Tables) -> Observation<'a> {
-    look_up(event, tables, agent::parse)
+    let look_up = |address, at| tables.look_up(address, at);
+    observe(event, look_up, agent::parse)
 }
 
 /// An event with facts that were looked up before: those that a decision records.
@@ -32,19 +36,26 @@ pub fn with_facts(event: Event<'_>, facts: Facts) -> Observation<'_> {
     Observation { event, facts, keys }
 }
 
-/// [`enrich`] for many events in a row: remembers user agents.
+/// [`enrich`] for many events in a row: remembers user agents, and what the tables said.
 #[derive(Debug, Default)]
 pub struct Enricher {
     agents: Agents,
+    answers: Answers,
 }
 
 impl Enricher {
     pub fn enrich<'a>(&mut self, event: Event<'a>, tables: &dyn Tables) -> Observation<'a> {
-        look_up(event, tables, |text| self.agents.parse(text))
+        let Self { agents, answers } = self;
+        let look_up = |address, at| answers.look_up(tables, address, at);
+        observe(event, look_up, |text| agents.parse(text))
     }
 }
 
-fn look_up<'a>(event: Event<'a>, tables: &dyn Tables, parse: impl FnOnce(&str) -> Agent) -> Observation<'a> {
+fn observe<'a>(
+    event: Event<'a>,
+    look_up: impl FnOnce(IpAddr, Timestamp) -> Found,
+    parse: impl FnOnce(&str) -> Agent,
+) -> Observation<'a> {
     let stated = address_of(&event);
     let public = stated.filter(|address| address::is_public(*address));
 
@@ -55,7 +66,7 @@ fn look_up<'a>(event: Event<'a>, tables: &dyn Tables, parse: impl FnOnce(&str) -
         facts.device = Some(agent.device);
     }
     if let Some(address) = public {
-        let found = tables.look_up(address, event.occurred_at);
+        let found = look_up(address, event.occurred_at);
         facts.country = found.country;
         facts.coordinates = found.coordinates;
         facts.utc_offset_minutes = found.utc_offset_minutes;
@@ -160,9 +171,7 @@ mod tests {
     use super::*;
     use crate::model::event::{Body, NetworkHint};
     use crate::model::id::Digest;
-    use crate::model::time::Timestamp;
     use crate::model::{Factors, NetworkClass, Outcome, Privilege, SubjectKind};
-    use crate::ports::tables::Found;
 
     /// Knows 81.2.69.0/24 as London, 82.0.0.0/8 as a system and a class without a place.
     #[derive(Debug)]
