@@ -11,6 +11,7 @@ pub mod decode;
 pub mod document;
 pub mod emit;
 pub mod enrich;
+pub(crate) mod escape;
 pub mod number;
 pub mod policy;
 pub(crate) mod schema;

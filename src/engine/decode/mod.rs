@@ -12,6 +12,7 @@ mod check;
 mod fields;
 mod file;
 pub mod limit;
+mod quick;
 mod slot;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 pub use fields::from_fields;
 pub use file::{FileError, Records};
 
+use self::quick::Quick;
 use self::wire::{Fields, Meter, Wire};
 use crate::engine::schema::{EVENT, Opened};
 use crate::model::Reject;
@@ -149,6 +151,12 @@ fn read_json<'a>(value: &'a [u8], wire: &mut Wire<'a>, meter: &mut Meter) -> Res
     let Ok(value) = std::str::from_utf8(value) else {
         return Err(Rejected::new(Reject::Malformed, "is not UTF-8; JSON is"));
     };
+    let mut quick = Quick::new(value);
+    let into = Fields { into: &mut *wire, meter: &mut *meter, outer: true };
+    if into.deserialize(&mut quick).and_then(|()| quick.end()).is_ok() {
+        return Ok(());
+    }
+    (*wire, *meter) = (Wire::default(), Meter::default());
     let mut json = serde_json::Deserializer::from_str(value);
     let into = Fields { into: wire, meter: &mut *meter, outer: true };
     into.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {

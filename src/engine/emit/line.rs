@@ -26,8 +26,8 @@ impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let free = self.bytes.get_mut(self.length..).unwrap_or_default();
         let fitting = text.get(..text.floor_char_boundary(free.len())).unwrap_or_default();
-        for (to, from) in free.iter_mut().zip(fitting.bytes()) {
-            *to = from;
+        if let Some(room) = free.get_mut(..fitting.len()) {
+            room.copy_from_slice(fitting.as_bytes());
         }
         self.length += fitting.len();
         if fitting.len() == text.len() { Ok(()) } else { Err(fmt::Error) }

@@ -9,6 +9,7 @@
 mod datum;
 mod envelope;
 mod event;
+mod json;
 mod line;
 mod read;
 mod reason;
@@ -109,9 +110,17 @@ fn avro_by_schema<T: Serialize>(subject: &Subject, value: &T, out: &mut Vec<u8>)
     }
 }
 
+/// By convention, too: see `json`.
 fn json<T: Serialize>(value: &T, out: &mut Vec<u8>) {
-    if let Err(error) = serde_json::to_writer(out, value) {
+    #[cfg(test)]
+    let start = out.len();
+    if let Err(error) = json::write(value, out) {
         broken("JSON", &error.to_string());
+    }
+    #[cfg(test)]
+    {
+        let carefully = serde_json::to_vec(value).map_err(|error| error.to_string());
+        assert_eq!(out.get(start..), carefully.as_deref().ok());
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::decision::{
 use crate::model::evidence::{Evidence, Said};
 use crate::model::id::{Digest, Position};
 use crate::model::observation::Facts;
-use crate::model::time::Timestamp;
+use crate::model::time::{TEXT_BYTES, Timestamp};
 use crate::model::{
     Action, AlertKind, DeviceKind, EventType, Factors, History, Learned, Level, Mode, NetworkClass,
     PlaceSource, Reject, RevocationScope, RevokedBy,
@@ -285,7 +285,11 @@ pub(super) fn maybe<T, const JSON: bool>(value: &Option<T>) -> Option<Shape<'_, 
 
 impl<const JSON: bool> Serialize for Shape<'_, Timestamp, JSON> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if JSON { serializer.collect_str(self.0) } else { serializer.serialize_i64(self.0.micros()) }
+        if JSON {
+            serializer.serialize_str(self.0.text(&mut [0; TEXT_BYTES]))
+        } else {
+            serializer.serialize_i64(self.0.micros())
+        }
     }
 }
 
