@@ -117,8 +117,11 @@ fn datum(json: &str) -> Vec<u8> {
 }
 
 fn single_object_header() -> Vec<u8> {
-    let schema: serde_avro_fast::Schema = EVENT.parse().expect("the schema parses");
-    [&[0xC3, 0x01], schema.rabin_fingerprint().as_slice()].concat()
+    let login = decode(LOGIN.as_bytes(), Format::Json, "0", None, &Limits::default()).expect("a login");
+    let mut record = Vec::new();
+    emit::event_avro(&login.event, &mut record);
+    record.truncate(10);
+    record
 }
 
 const EVENT: &str = include_str!("../schemas/event.avsc");

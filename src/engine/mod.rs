@@ -4,6 +4,7 @@
 //! `decode` → `enrich` → `signals` → `score` → `decide` → `learn` → `emit`, one function each;
 //! [`step::step`] is the fold over them that production, replay, simulation and tests all call.
 
+pub(crate) mod avro;
 pub mod baseline;
 pub mod biometrics;
 pub mod decide;

@@ -10,7 +10,8 @@
 use std::sync::LazyLock;
 
 use apache_avro::schema_compatibility::SchemaCompatibility;
-use serde_avro_fast::Schema;
+
+use super::avro::Schema;
 
 /// The schemas that this version writes, by their topic's name.
 pub(crate) const CURRENT: &[(&str, &str)] = &[
@@ -86,7 +87,7 @@ impl Subject {
         let versions: Vec<_> = current
             .into_iter()
             .chain(older)
-            .map(|schema| Version { fingerprint: *schema.rabin_fingerprint(), schema })
+            .map(|schema| Version { fingerprint: schema.fingerprint(), schema })
             .collect();
         let mut header = [0; HEADER_BYTES];
         let fingerprint = versions.first().map_or([0; 8], |version| version.fingerprint);
@@ -146,10 +147,10 @@ pub(crate) fn mistakes() -> Vec<(String, String)> {
     let mut mistakes = Vec::new();
     let mut parse = |place: &str, text: &str| {
         let broken = |error: String| (place.to_owned(), format!("cannot be read ({error})"));
-        let ours = text.parse::<Schema>().map_err(|error| broken(error.to_string()));
+        let ours = text.parse::<Schema>().map_err(broken);
         let theirs = apache_avro::Schema::parse_str(text).map_err(|error| broken(error.to_string()));
         match (ours, theirs) {
-            (Ok(ours), Ok(theirs)) => Some((hex(*ours.rabin_fingerprint()), theirs)),
+            (Ok(ours), Ok(theirs)) => Some((hex(ours.fingerprint()), theirs)),
             (Err(mistake), _) | (_, Err(mistake)) => {
                 mistakes.push(mistake);
                 None
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
 
     fn fingerprint(text: &str) -> String {
-        hex(*text.parse::<Schema>().unwrap().rabin_fingerprint())
+        hex(text.parse::<Schema>().unwrap().fingerprint())
     }
 
     #[test]

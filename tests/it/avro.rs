@@ -303,10 +303,22 @@ pub fn datum(event: &Value) -> Vec<u8> {
         .unwrap()
 }
 
+/// The event in a container file.
+pub fn container(event: &Value, codec: Codec) -> Vec<u8> {
+    let schema = Schema::parse_str(EVENT).unwrap();
+    let mut writer = apache_avro::Writer::with_codec(&schema, Vec::new(), codec).unwrap();
+    writer.append_value(resolved(event, &schema)).unwrap();
+    writer.into_inner().unwrap()
+}
+
 /// Marker and fingerprint of the published schema, then the datum.
 pub fn single_object(datum: &[u8]) -> Vec<u8> {
-    let schema: serde_avro_fast::Schema = EVENT.parse().unwrap();
-    [&[0xC3, 0x01], schema.rabin_fingerprint().as_slice(), datum].concat()
+    let login = br#"{"user_id":"ada","type":"login","occurred_at":"2026-01-05T09:00:00Z"}"#;
+    let mut record = Vec::new();
+    emit::event_avro(&ours(login, Format::Json).event, &mut record);
+    record.truncate(10);
+    assert_eq!(record[..2], [0xC3, 0x01]);
+    [record.as_slice(), datum].concat()
 }
 
 fn ours(value: &[u8], format: Format) -> Decoded<'_> {

@@ -1,6 +1,7 @@
 //! Hostile bytes: whatever arrives, decoding ends with an event or with a reason, never with a
 //! panic, and what it says is short.
 
+use apache_avro::Codec;
 use proptest::prelude::*;
 use serde_json::Value;
 use wardstream::engine::decode::{Decoder, Format, Limits, Records, decode, from_fields};
@@ -64,7 +65,9 @@ proptest! {
     #[test]
     fn flipped_bits(event in avro::event(), flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u32), 1..4)) {
         let datum = avro::datum(&event);
-        for mut bytes in [event.to_string().into_bytes(), avro::single_object(&datum), datum] {
+        let files = [Codec::Null, Codec::Deflate(Default::default())].map(|codec| avro::container(&event, codec));
+        let records = [event.to_string().into_bytes(), avro::single_object(&datum), datum];
+        for mut bytes in records.into_iter().chain(files) {
             for (index, bit) in &flips {
                 let at = index.index(bytes.len());
                 bytes[at] ^= 1 << bit;

@@ -5,11 +5,9 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use serde_avro_fast::de::read::ReaderRead;
-use serde_avro_fast::object_container_file_encoding::Reader;
-
 use super::wire::{Fields, Meter, Wire};
-use super::{Decoded, Limits, Rejected, check, limit};
+use super::{Decoded, Limits, Rejected, check};
+use crate::engine::avro::Blocks;
 use crate::model::time::Timestamp;
 
 /// What ends the reading of a file.
@@ -23,7 +21,7 @@ pub enum FileError {
 
 /// The events of a container file, one after the other.
 pub struct Records<R: BufRead> {
-    reader: Reader<ReaderRead<R>>,
+    blocks: Blocks<R>,
     tick_micros: i64,
 }
 
@@ -36,29 +34,27 @@ impl<R: BufRead> std::fmt::Debug for Records<R> {
 impl<R: BufRead> Records<R> {
     /// Reads the header.
     pub fn open(from: R) -> Result<Self, FileError> {
-        let mut source = ReaderRead::new(from);
-        source.max_alloc_size = limit::EVENT_BYTES_MAX;
-        let reader = Reader::new(source).map_err(|error| FileError::Header(error.to_string()))?;
-        let tick_micros = tick_micros(reader.schema().json()).map_err(FileError::Header)?;
-        Ok(Self { reader, tick_micros })
+        let blocks = Blocks::open(from).map_err(FileError::Header)?;
+        let tick_micros = tick_micros(blocks.schema().json()).map_err(FileError::Header)?;
+        Ok(Self { blocks, tick_micros })
     }
 
     /// The next event, or why it is none; `None` at the end of the file. After an error of the
     /// file there is no next one: the length of what could not be read is unknown.
     pub fn next<'a>(
-        &mut self,
+        &'a mut self,
         fallback_id: &'a str,
         limits: &Limits,
     ) -> Result<Option<Result<Decoded<'a>, Rejected>>, FileError> {
         let mut wire = Wire::default();
         let mut meter = Meter { tick_micros: self.tick_micros, ..Meter::default() };
         let into = Fields { into: &mut wire, meter: &mut meter, outer: true };
-        match self.reader.deserialize_seed_next(into) {
+        match self.blocks.next(into) {
             Ok(None) => Ok(None),
             Ok(Some(())) => {
                 Ok(Some(check::check(wire, meter, Cow::Borrowed(fallback_id), None::<Timestamp>, limits)))
             }
-            Err(error) => Err(FileError::Damaged { place: meter.place(), error: error.to_string() }),
+            Err(damage) => Err(FileError::Damaged { place: meter.place(), error: damage.to_string() }),
         }
     }
 }

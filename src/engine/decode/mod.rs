@@ -18,14 +18,13 @@ mod slot;
 use std::borrow::Cow;
 
 use serde::de::DeserializeSeed as _;
-use serde_avro_fast::de::read::SliceRead;
-use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 
 pub use fields::from_fields;
 pub use file::{FileError, Records};
 
 use self::quick::Quick;
 use self::wire::{Fields, Meter, Wire};
+use crate::engine::avro::{Datum, Schema};
 use crate::engine::schema::{EVENT, Opened};
 use crate::model::Reject;
 use crate::model::event::Event;
@@ -110,7 +109,7 @@ pub fn decode<'a>(
 
 /// Reads datums of one writer's schema, e.g. of a registry's.
 pub struct Decoder {
-    schema: serde_avro_fast::Schema,
+    schema: Schema,
     tick_micros: i64,
 }
 
@@ -124,7 +123,7 @@ impl Decoder {
     /// A decoder for what was written with this schema, given as JSON. Fields are found by name;
     /// the error says what is wrong with the schema.
     pub fn with_schema(json: &str) -> Result<Self, String> {
-        let schema = json.parse().map_err(|error| format!("the schema cannot be read: {error}"))?;
+        let schema = json.parse::<Schema>().map_err(|error| format!("the schema cannot be read: {error}"))?;
         Ok(Self { schema, tick_micros: file::tick_micros(json)? })
     }
 
@@ -169,32 +168,28 @@ fn read_json<'a>(value: &'a [u8], wire: &mut Wire<'a>, meter: &mut Meter) -> Res
 
 fn read_datum<'a>(
     datum: &'a [u8],
-    schema: &serde_avro_fast::Schema,
+    schema: &Schema,
     wire: &mut Wire<'a>,
     meter: &mut Meter,
 ) -> Result<(), Rejected> {
     if meter.tick_micros == 0 {
         meter.tick_micros = 1;
     }
-    let mut config = DeserializerConfig::new(schema);
-    // More than a record of the largest size can hold, but for elements of no size at all.
-    config.max_seq_size = limit::EVENT_BYTES_MAX;
-    let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-    let into = Fields { into: wire, meter: &mut *meter, outer: true };
-    into.deserialize(state.deserializer())
-        .map_err(|error| Rejected::new(Reject::Malformed, format!("{}: {error}", meter.place())))?;
-    match std::io::BufRead::fill_buf(&mut state.into_reader()) {
-        Ok([]) => Ok(()),
-        Ok(rest) => {
+    let mut datum = Datum::new(datum, schema);
+    datum
+        .read(Fields { into: wire, meter: &mut *meter, outer: true })
+        .map_err(|damage| Rejected::new(Reject::Malformed, format!("{}: {damage}", meter.place())))?;
+    match datum.rest() {
+        [] => Ok(()),
+        rest => {
             let detail = format!("{} bytes follow the datum; it was written with another schema", rest.len());
             Err(Rejected::new(Reject::Malformed, detail))
         }
-        Err(error) => Err(Rejected::new(Reject::Malformed, error.to_string())),
     }
 }
 
 /// The writer's schema and the datum of a value in single-object encoding.
-fn open(value: &[u8]) -> Result<(&'static serde_avro_fast::Schema, &[u8]), Rejected> {
+fn open(value: &[u8]) -> Result<(&'static Schema, &[u8]), Rejected> {
     let (reason, detail) = match (EVENT.open(value), value) {
         (Opened::Datum(schema, datum), _) => return Ok((schema, datum)),
         (Opened::Newer(version), _) => (

@@ -5,7 +5,7 @@
 //! fields in order, what may be absent is a union with null first, a word of a closed set is its
 //! number, and a value of any other union is a variant with its number.
 //!
-//! The tests write every shape this way and through the schema, and compare the bytes.
+//! The tests read every record with its schema, by apache-avro and by us, and compare.
 
 use std::fmt::{self, Display};
 

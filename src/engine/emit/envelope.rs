@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::line::Line;
 use super::shape::{Shape, fields, maybe};
 use super::{avro, json};
+use crate::engine::avro::from_datum;
 use crate::engine::decode::Rejected;
 use crate::engine::schema::{HEADER_BYTES, Opened, PROFILE, REJECTED};
 use crate::model::Reject;
@@ -60,8 +61,8 @@ pub fn profile_read(value: &[u8]) -> Result<ProfilePart<'_>, Rejected> {
             return Err(Rejected::new(Reject::Malformed, detail));
         }
     };
-    let wire: ProfileWire<'_> = serde_avro_fast::from_datum_slice(datum, schema)
-        .map_err(|error| Rejected::new(Reject::Malformed, error.to_string()))?;
+    let wire: ProfileWire<'_> =
+        from_datum(datum, schema).map_err(|error| Rejected::new(Reject::Malformed, error.to_string()))?;
     Ok(ProfilePart { part: wire.part.0, format: wire.format, state: wire.state })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What is absent is left out of the JSON; in Avro it is null.
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::ser::{Serialize, SerializeSeq as _, SerializeStruct, Serializer};
 
 use super::shape::Shape;
 use crate::model::event::{
@@ -10,8 +10,7 @@ use crate::model::event::{
 };
 use crate::model::{Factors, Privilege, SubjectKind};
 
-/// A word of a closed set, for a schema's enum of this name. Avro goes by the word where the number
-/// is another there: `Outcome` holds the words of two of our sets.
+/// A word of a closed set, for a schema's enum of this name, with its number there.
 struct Symbol(&'static str, u8, &'static str);
 
 impl Serialize for Symbol {
@@ -24,6 +23,15 @@ macro_rules! symbol {
     ($set:literal, $word:expr) => {
         Symbol($set, $word.code(), $word.name())
     };
+}
+
+/// A word of an enum that holds those of two of our sets, so that the number is another there.
+macro_rules! shared {
+    ($set:literal, $symbols:ident, $word:expr) => {{
+        let word = $word.name();
+        let number = $symbols.iter().position(|symbol| *symbol == word);
+        Symbol($set, number.and_then(|number| u8::try_from(number).ok()).unwrap_or(u8::MAX), word)
+    }};
 }
 
 /// Always as text: serde has a form of its own for binary formats.
@@ -39,7 +47,11 @@ struct Presented(Factors);
 
 impl Serialize for Presented {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|factor| symbol!("Factor", factor)))
+        let mut list = serializer.serialize_seq(Some(self.0.bits().count_ones() as usize))?;
+        for factor in self.0.iter() {
+            list.serialize_element(&symbol!("Factor", factor))?;
+        }
+        list.end()
     }
 }
 
@@ -91,8 +103,8 @@ fn body<S: SerializeStruct, const JSON: bool>(
     mut out: Fields<S, JSON>,
 ) -> Result<S::Ok, S::Error> {
     let outcome = match body {
-        Body::Login { outcome, .. } | Body::Access { outcome } => Some(symbol!("Outcome", outcome)),
-        Body::Challenge { outcome, .. } => Some(symbol!("Outcome", outcome)),
+        Body::Login { outcome, .. } | Body::Access { outcome } => Some(shared!("Outcome", OUTCOMES, outcome)),
+        Body::Challenge { outcome, .. } => Some(shared!("Outcome", OUTCOMES, outcome)),
         _ => None,
     };
     let (failure_reason, factors) = match body {
@@ -108,9 +120,9 @@ fn body<S: SerializeStruct, const JSON: bool>(
     };
     let (change, token_id, previous_token_id) = match body {
         Body::Session { change, token_id, previous_token_id } => {
-            (Some(symbol!("Change", change)), token_id.as_ref(), previous_token_id.as_ref())
+            (Some(shared!("Change", CHANGES, change)), token_id.as_ref(), previous_token_id.as_ref())
         }
-        Body::Credential { change, .. } => (Some(symbol!("Change", change)), None, None),
+        Body::Credential { change, .. } => (Some(shared!("Change", CHANGES, change)), None, None),
         _ => (None, None, None),
     };
     let nothing = Behavior::default();
@@ -232,6 +244,12 @@ impl<const JSON: bool> Serialize for Shape<'_, TouchPoint, JSON> {
         out.0.end()
     }
 }
+
+/// As `event.avsc` has them.
+const OUTCOMES: [&str; 9] =
+    ["success", "failure", "blocked", "approved", "denied", "failed", "expired", "reported", "other"];
+const CHANGES: [&str; 9] =
+    ["start", "refresh", "context", "end", "create", "update", "reset", "revoke", "other"];
 
 /// An upper bound: JSON leaves out what is absent.
 const FIELDS: usize = 42;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::engine::avro::from_datum;
 use crate::engine::schema::{ALL, DECISION, Opened};
 use crate::model::id::Digest;
 use crate::model::time::Timestamp;
@@ -30,7 +31,7 @@ pub fn read_mark(decision: &[u8]) -> Option<DecisionMark> {
         offset: i64,
     }
     let Opened::Datum(schema, datum) = DECISION.open(decision) else { return None };
-    let wire: Wire<'_> = serde_avro_fast::from_datum_slice(datum, schema).ok()?;
+    let wire: Wire<'_> = from_datum(datum, schema).ok()?;
     Some(DecisionMark { offset: wire.position.offset, chain: Digest::parse(wire.chain)? })
 }
 
@@ -42,13 +43,13 @@ pub fn to_value(record: &[u8]) -> Option<Value> {
         Opened::Datum(schema, datum) => Some((schema, datum)),
         _ => None,
     })?;
-    let Any(mut value) = serde_avro_fast::from_datum_slice(datum, schema).ok()?;
+    let Any(mut value) = from_datum(datum, schema).ok()?;
     times(&mut value);
     Some(value)
 }
 
 /// A JSON value that bytes are read into as well: one character a byte, as Avro's JSON has them.
-struct Any(Value);
+pub(crate) struct Any(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for Any {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,4 +1,4 @@
-//! Every Avro record below is written twice, by convention and through its schema, and compared.
+//! Every Avro record below is read by apache-avro with its schema and by us, and compared.
 //!
 //! The forms of a decision, its chain, and that every word finds its place in its schema.
 
@@ -17,6 +17,21 @@ use crate::model::{
     Action, AlertKind, Browser, DeviceKind, EventType, Factor, Factors, History, Learned, Level, Mode,
     NetworkClass, Os, PlaceSource, Reject, RevocationScope, RevokedBy,
 };
+
+/// apache-avro finds the same in the datum as we do, and nothing behind it.
+pub(super) fn agrees(subject: &Subject, datum: &[u8]) {
+    use std::collections::BTreeMap;
+    use std::sync::LazyLock;
+    static THEIRS: LazyLock<BTreeMap<&str, apache_avro::Schema>> = LazyLock::new(|| {
+        CURRENT.iter().map(|(name, text)| (*name, apache_avro::Schema::parse_str(text).unwrap())).collect()
+    });
+    let reader =
+        apache_avro::reader::datum::GenericDatumReader::builder(&THEIRS[subject.name()]).build().unwrap();
+    let mut rest = datum;
+    let theirs = crate::engine::avro::shown(&reader.read_value(&mut rest).unwrap());
+    let Any(ours) = crate::engine::avro::from_datum(datum, subject.current().unwrap()).unwrap();
+    assert_eq!((ours, rest.len()), (theirs, 0), "{}", subject.name());
+}
 
 /// The decision of the design's page.
 fn decision() -> Decision<'static> {
