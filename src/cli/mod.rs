@@ -1,12 +1,15 @@
 //! The command line: one file a command, one error type, the exit codes of the contract.
 
+mod analyst;
 mod check;
 mod config;
 mod demo;
+mod feedback;
 mod flags;
 mod interrupt;
 mod manual;
 mod policy;
+mod revoke;
 mod run;
 mod score;
 mod simulate;
@@ -22,6 +25,7 @@ pub use manual::reference;
 
 use crate::engine::REVISION;
 use crate::engine::document::Mistake;
+use crate::model::time::Timestamp;
 
 /// Self-hosted identity-risk engine: identity events in, explained decisions and revocations out.
 #[derive(Debug, Parser)]
@@ -42,6 +46,8 @@ enum Command {
     Config(config::Args),
     #[command(subcommand)]
     Policy(policy::Args),
+    Feedback(feedback::Args),
+    Revoke(revoke::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
     Completions(manual::Completions),
@@ -106,6 +112,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
         Command::Policy(args) => policy::run(args),
+        Command::Feedback(args) => feedback::run(args),
+        Command::Revoke(args) => revoke::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => manual::completions(args),
@@ -131,6 +139,12 @@ pub(crate) fn say(line: &str) {
 /// The command's result, on stdout. Whoever reads it may leave before the end.
 pub(crate) fn print(text: &str) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command's now is its argument to everything below")]
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::EPOCH.plus(since)
 }
 
 /// The build's, and of the engine the one that decides whether two builds decide alike.

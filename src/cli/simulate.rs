@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::flags::Source;
-use super::{Failure, tables};
+use super::{Failure, now, tables};
 use crate::app;
 use crate::engine::enrich::builtin::Builtin;
 use crate::model::time::Timestamp;
@@ -231,12 +231,6 @@ fn world(geo: &[PathBuf]) -> Result<World, Failure> {
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn days_of(events: u64, users: u32) -> u32 {
     (events as f64 / f64::from(users.max(1)) / EVENTS_A_USER_DAY).ceil().clamp(1.0, 36_500.0) as u32
-}
-
-#[expect(clippy::disallowed_methods, reason = "a command's now is its argument to everything below")]
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH.plus(since)
 }
 
 const DAY_SECONDS: u64 = 86_400;

@@ -145,7 +145,8 @@ pub struct Revocation<'a> {
     pub not_before: Timestamp,
     /// The rule or signal that asked for it.
     pub reason: Cow<'a, str>,
-    pub decision_id: Id128,
+    /// `None` where a person asked for it, past the engine.
+    pub decision_id: Option<Id128>,
     pub by: RevokedBy,
     pub issued_at: Timestamp,
 }

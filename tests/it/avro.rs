@@ -260,7 +260,7 @@ proptest! {
             user_id: decision.user_id.clone(), session_id: decision.session_id.clone(),
             source: decision.evaluation_id.clone(), source_user_id: decision.session_id.clone(),
             source_session_id: decision.evaluation_id.clone(), not_before: at.0, reason: decision.event_id.clone(),
-            decision_id: decision.decision_id, by, issued_at: at.1,
+            decision_id: Some(decision.decision_id), by, issued_at: at.1,
         };
         let (mut avro, mut json) = (Vec::new(), Vec::new());
         emit::revocation_avro(&revocation, &mut avro);

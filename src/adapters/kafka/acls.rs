@@ -17,6 +17,7 @@ pub enum Role {
     Publisher,
     /// Who says "that was me", or "that was not".
     Analyst,
+    Responder,
     /// Who reads decisions, alerts and revocations, and acts on them.
     Soc,
     /// Who reads events and decisions again, and compares: replay, verification.
@@ -61,8 +62,15 @@ pub struct Acl {
 }
 
 impl Role {
-    pub const ALL: [Self; 6] =
-        [Self::Admin, Self::Worker, Self::Publisher, Self::Analyst, Self::Soc, Self::Auditor];
+    pub const ALL: [Self; 7] = [
+        Self::Admin,
+        Self::Worker,
+        Self::Publisher,
+        Self::Analyst,
+        Self::Responder,
+        Self::Soc,
+        Self::Auditor,
+    ];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -71,6 +79,7 @@ impl Role {
             Self::Worker => "worker",
             Self::Publisher => "publisher",
             Self::Analyst => "analyst",
+            Self::Responder => "responder",
             Self::Soc => "soc",
             Self::Auditor => "auditor",
         }
@@ -83,7 +92,8 @@ impl Role {
             Self::Admin => "runs `ward topics create`, `plan` and `check`",
             Self::Worker => "`ward run`",
             Self::Publisher => "an identity system that writes events",
-            Self::Analyst => "says whether it was the user",
+            Self::Analyst => "says whether it was the user: `ward feedback`",
+            Self::Responder => "ends sessions by hand: `ward revoke`",
             Self::Soc => "reads decisions, alerts and revocations",
             Self::Auditor => "reads events and decisions again: replay, verification",
         }
@@ -120,6 +130,7 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     topics(Role::Worker, &[Write], &[alerts, revocations, rejected]);
     topics(Role::Publisher, &[Write], &[events]);
     topics(Role::Analyst, &[Write], &[feedback]);
+    topics(Role::Responder, &[Write], &[revocations]);
     topics(Role::Soc, &[Read], &[decisions, alerts, revocations, rejected]);
     topics(Role::Auditor, &[Read], &[events, decisions]);
 

@@ -117,7 +117,7 @@ impl<const JSON: bool> Serialize for Shape<'_, Revocation<'_>, JSON> {
             "source_session_id": &revocation.source_session_id,
             "not_before": &Shape::<_, JSON>(&revocation.not_before),
             "reason": &revocation.reason,
-            "decision_id": &Some(revocation.decision_id),
+            "decision_id": &revocation.decision_id,
             "by": &Shape::<_, JSON>(&revocation.by),
             "issued_at": &Shape::<_, JSON>(&revocation.issued_at),
         })

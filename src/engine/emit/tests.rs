@@ -284,7 +284,7 @@ fn alerts_and_revocations() {
         source_session_id: Some("102".into()),
         not_before: Timestamp::EPOCH,
         reason: "device-changed".into(),
-        decision_id: Id128([2; 16]),
+        decision_id: Some(Id128([2; 16])),
         by: RevokedBy::Policy,
         issued_at: decision().occurred_at,
     };

@@ -44,7 +44,7 @@ pub(super) fn revoke<'a>(
         source_session_id: event.source_session_id.as_ref().filter(|_| session.is_some()).map(borrow),
         not_before: stage.at,
         reason: Cow::Borrowed(reason),
-        decision_id: outcome.decision_id,
+        decision_id: Some(outcome.decision_id),
         by,
         issued_at: stage.at,
     }]

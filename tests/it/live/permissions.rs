@@ -12,7 +12,7 @@ use super::ward::{World, ago, login};
 fn each_role_works_with_its_least_acls() {
     let broker = Broker::own(&["--tls-scram", "--set", "allow.everyone.if.no.acl.found=false"]);
     let settings = broker.settings().clone();
-    for role in ["admin", "worker", "publisher", "analyst", "soc", "auditor"] {
+    for role in ["admin", "worker", "publisher", "analyst", "responder", "soc", "auditor"] {
         broker.user(&format!("ward-{role}"));
     }
     let extra = format!(

@@ -306,6 +306,41 @@ fn feedback_becomes_an_event_of_its_user() {
 
 #[test]
 #[ignore = "needs a broker: make test"]
+fn an_analyst_says_and_revokes() {
+    let world = World::new(Broker::shared(), 2, "");
+    let mut ward = world.run("one", &["--workers", "1"]);
+    ward.is_ready("0,1");
+    world.produce(&[login("ada", "1", 2)]);
+    foreign::read(&world.broker, &world.topic("decisions"), 1);
+
+    let about = ["--user", "ada", "--tenant", "acme", "--session", "s-ada"];
+    let said = world.ward(&[&["feedback", "compromised"], about.as_slice()].concat());
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+    let decisions = foreign::read(&world.broker, &world.topic("decisions"), 2);
+    let told = decisions.iter().find(|record| record["value"]["type"] == "feedback").unwrap();
+    assert_eq!(told["value"]["action"], "revoke");
+    foreign::read(&world.broker, &world.topic("revocations"), 1);
+
+    let said = world.ward(&[&["revoke", "--json"], about.as_slice()].concat());
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+    let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let revoked = foreign::read(&world.broker, &world.topic("revocations"), 2);
+    let by_hand =
+        revoked.iter().find(|record| record["value"]["revocation_id"] == said["revocation_id"]).unwrap();
+    assert_eq!(by_hand["key"], "acme/ada");
+    assert_eq!(by_hand["partition"], told["partition"], "where the user's lane is");
+    assert_eq!(by_hand["value"]["scope"], "session");
+    assert_eq!(by_hand["value"]["by"], "analyst");
+    assert_eq!(by_hand["value"]["decision_id"], Value::Null);
+
+    let nobody = world.ward(&["feedback", "safe", "--user", "null", "--event", "1"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("would be refused"));
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a broker: make test"]
 fn a_missing_topic_and_a_wrong_partition_count_end_it_with_a_remedy() {
     let world = World::bare(Broker::shared(), "");
     let mut ward = world.run("one", &[]);
