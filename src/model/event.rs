@@ -59,6 +59,13 @@ pub enum Body<'a> {
 }
 
 impl Event<'_> {
+    /// A program, not a person: what a source says it is, or whoever is named by a SPIFFE id.
+    #[must_use]
+    pub fn is_workload(&self) -> bool {
+        matches!(self.subject_kind, SubjectKind::Service | SubjectKind::Agent)
+            || self.user.starts_with("spiffe://")
+    }
+
     #[must_use]
     pub const fn kind(&self) -> EventType {
         match &self.body {

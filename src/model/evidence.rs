@@ -1,7 +1,7 @@
 //! Evidence: what a detector compared, in numbers. Words are made of it at the edge (`engine/emit`).
 
 use super::place::Country;
-use super::words::{Browser, NetworkClass, Os};
+use super::words::{Browser, CredentialChange, Factor, Level, NetworkClass, Os, Privilege};
 
 /// What was compared, both sides. One variant a detector; integers with a unit in the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,54 @@ pub enum Evidence {
         by_device: bool,
         by_session: bool,
     },
+    /// A token that was spent is presented again.
+    TokenReuse {
+        spent_s: u64,
+        grace_s: u32,
+        rotations: u16,
+        device_same: bool,
+    },
+    /// One session in two places.
+    TwoPlaces {
+        distance_km: u32,
+        elapsed_s: u64,
+        least_kmh: u32,
+        radii_km: u32,
+        device_same: bool,
+    },
+    Dormant {
+        silent_days: u32,
+        after_days: u32,
+        logins: u32,
+    },
+    Credential {
+        factor: Option<Factor>,
+        change: CredentialChange,
+        /// Somebody else did it: a help desk.
+        by_other: bool,
+        user_risk: Level,
+        risky_s: u64,
+        within_s: u32,
+    },
+    Rare {
+        apps: u16,
+        accesses: u32,
+        app_seen: bool,
+        privilege: Privilege,
+        privilege_seen: bool,
+    },
+    Workload {
+        networks: u16,
+        asn: Option<u32>,
+        network_seen: bool,
+        asn_seen: bool,
+        per_hour: u32,
+        /// The most in an hour that was learned, and of how many hours.
+        peak_per_hour: u32,
+        hours: u16,
+        rate_seen: bool,
+        hour_seen: bool,
+    },
 }
 
 /// One value of an evidence in words: the maps `before` and `now` of a reason, and what a rule's
@@ -133,6 +181,30 @@ impl Evidence {
             }
             Self::Fatigue { threshold, .. } => tell("threshold", number(*threshold)),
             Self::Reported { since_s, .. } => tell("since_s", long(*since_s)),
+            Self::TokenReuse { spent_s, grace_s, rotations, .. } => {
+                tell("spent_s", long(*spent_s));
+                tell("grace_s", number(*grace_s));
+                tell("rotations", number(*rotations));
+            }
+            Self::TwoPlaces { elapsed_s, .. } => tell("elapsed_s", long(*elapsed_s)),
+            Self::Dormant { after_days, logins, .. } => {
+                tell("after_days", number(*after_days));
+                tell("logins", number(*logins));
+            }
+            Self::Credential { user_risk, risky_s, within_s, .. } => {
+                tell("user_risk", Said::Word(user_risk.name()));
+                tell("risky_s", long(*risky_s));
+                tell("within_s", number(*within_s));
+            }
+            Self::Rare { apps, accesses, .. } => {
+                tell("apps", number(*apps));
+                tell("accesses", number(*accesses));
+            }
+            Self::Workload { networks, peak_per_hour, hours, .. } => {
+                tell("networks", number(*networks));
+                tell("peak_per_hour", number(*peak_per_hour));
+                tell("hours", number(*hours));
+            }
             Self::Anonymous { .. } => {}
         }
     }
@@ -206,6 +278,42 @@ impl Evidence {
             }
             Self::Reported { by_device, by_session, .. } => {
                 list(tell, "same", &[(*by_device, "device"), (*by_session, "session")]);
+            }
+            Self::TokenReuse { device_same, .. } => {
+                list(tell, "reused", &[(true, "token")]);
+                list(tell, "same", &[(*device_same, "device")]);
+            }
+            Self::TwoPlaces { distance_km, least_kmh, radii_km, device_same, .. } => {
+                list(tell, "reused", &[(true, "session")]);
+                tell("distance_km", number(*distance_km));
+                tell("least_kmh", number(*least_kmh));
+                tell("radii_km", number(*radii_km));
+                list(tell, "same", &[(*device_same, "device")]);
+            }
+            Self::Dormant { silent_days, .. } => tell("silent_days", number(*silent_days)),
+            Self::Credential { factor, change, by_other, .. } => {
+                if let Some(factor) = factor {
+                    tell("factor", Said::Word(factor.name()));
+                }
+                tell("change", Said::Word(change.name()));
+                list(tell, "by", &[(*by_other, "other"), (!by_other, "user")]);
+            }
+            Self::Rare { app_seen, privilege, privilege_seen, .. } => {
+                tell("privilege", Said::Word(privilege.name()));
+                list(tell, "new", &[(!app_seen, "app"), (!privilege_seen, "privilege")]);
+            }
+            Self::Workload { asn, network_seen, asn_seen, per_hour, rate_seen, hour_seen, .. } => {
+                if let Some(asn) = asn {
+                    tell("asn", number(*asn));
+                }
+                tell("per_hour", number(*per_hour));
+                let new = [
+                    (!network_seen, "network"),
+                    (!asn_seen, "asn"),
+                    (!rate_seen, "rate"),
+                    (!hour_seen, "hour"),
+                ];
+                list(tell, "new", &new);
             }
         }
     }

@@ -47,6 +47,15 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
+    /// A radius from which on the source means a country, and not where in it.
+    pub const COUNTRY_RADIUS_KM: u16 = 1000;
+
+    /// Whether distances from it mean anything.
+    #[must_use]
+    pub const fn is_point(self) -> bool {
+        self.radius_km < Self::COUNTRY_RADIUS_KM
+    }
+
     /// `None` for what is no point on the earth: not finite, out of range, or null island (0, 0),
     /// which is what databases write when they know nothing.
     #[must_use]

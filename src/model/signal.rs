@@ -55,6 +55,8 @@ words! {
         NoSession = "no_session",
         /// No behaviour was seen for this session or device.
         NoBehavior = "no_behavior",
+        /// The event names no app.
+        NoApp = "no_app",
     }
 }
 

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
 use crate::world::{Parts, basis, position};
-use wardstream::engine::baseline::{Checkpoint, Chunk, Core, Part, Profile, fold};
+use wardstream::engine::baseline::{
+    Checkpoint, Chunk, Core, Part, Profile, apps::Apps, fold, tokens::Tokens, workload::Workload,
+};
 use wardstream::engine::policy::Policy;
 use wardstream::engine::step::{Setting, Stepped, step};
 use wardstream::model::decision::Ruling;
@@ -144,12 +146,13 @@ fn observation(index: usize, at_s: i64, act: &Act) -> Observation<'static> {
         source: None,
         source_user_id: None,
         source_session_id: None,
-        subject_kind: SubjectKind::Person,
+        subject_kind: if act.pick % 9 == 8 { SubjectKind::Service } else { SubjectKind::Person },
         groups: Vec::new(),
         actor_id: None,
-        app: None,
+        // As many as are remembered, and more.
+        app: (act.pick % 8 != 7).then(|| text("app", act.pick % 50)),
         resource: None,
-        privilege: Privilege::None,
+        privilege: Privilege::from_code(act.pick % 4).unwrap(),
         session_id: act.session.map(|session| text("s", session)),
         ip_address: None,
         ip_chain: Vec::new(),
@@ -180,8 +183,8 @@ fn body(act: &Act) -> Body<'static> {
         },
         2 => Body::Session {
             change: SessionChange::from_code(act.pick % 5).unwrap(),
-            token_id: None,
-            previous_token_id: None,
+            token_id: Some(text("t", act.pick % 60)),
+            previous_token_id: act.factors.is_multiple_of(2).then(|| text("t", (act.pick % 60 + 1) % 60)),
         },
         3 => Body::Credential {
             factor: Some(Factor::Password),
@@ -373,6 +376,21 @@ fn check_bytes(bytes: &[u8]) {
         core.encode(&mut written);
         assert_eq!(written, bytes, "core");
     }
+    if let Ok(apps) = Apps::decode(bytes) {
+        written.clear();
+        apps.encode(&mut written);
+        assert_eq!(written, bytes, "apps");
+    }
+    if let Ok(tokens) = Tokens::decode(bytes) {
+        written.clear();
+        tokens.encode(&mut written);
+        assert_eq!(written, bytes, "tokens");
+    }
+    if let Ok(workload) = Workload::decode(bytes) {
+        written.clear();
+        workload.encode(&mut written);
+        assert_eq!(written, bytes, "workload");
+    }
     if let Ok(chunk) = Chunk::decode(bytes) {
         written.clear();
         chunk.encode(&mut written);
@@ -408,8 +426,10 @@ fn the_streams_reach_everything() {
                     reached.extend(ruling.revocations.iter().map(|one| format!("revocation {}", one.scope)));
                 }
             }
-            if profile.core().parts().has(Part::Checkpoint) {
-                reached.insert("checkpoint".to_owned());
+            for part in [Part::Checkpoint, Part::Apps, Part::Tokens, Part::Workload] {
+                if profile.core().parts().has(part) {
+                    reached.insert(format!("part {part}"));
+                }
             }
             if profile.core().held().len() + 1 < was_held {
                 reached.insert("several released".to_owned());
@@ -418,9 +438,9 @@ fn the_streams_reach_everything() {
     }
     let expected = "\
         action allow, action challenge, action revoke, action step_up, alert closed, alert opened, \
-        alert risk_level, alert updated, checkpoint, duplicate, history mature, history new, history none, \
-        learned held, learned late, learned no, learned now, revocation session, revocation user, \
-        several released";
+        alert risk_level, alert updated, duplicate, history mature, history new, history none, \
+        learned held, learned late, learned no, learned now, part apps, part checkpoint, part tokens, \
+        part workload, revocation session, revocation token_family, revocation user, several released";
     assert_eq!(reached.into_iter().collect::<Vec<_>>().join(", "), expected);
 }
 

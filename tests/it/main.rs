@@ -17,6 +17,7 @@ mod bytes;
 mod check;
 mod demo;
 mod golden;
+mod hard;
 mod laws;
 mod live;
 mod mmdb;

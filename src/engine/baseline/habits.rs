@@ -193,8 +193,8 @@ pub(super) fn read_day(from: &mut Reader<'_>, day: i32) -> Result<i32, Error> {
 }
 
 /// Years 1 to 9999, and a day of time zone.
-const LAST_DAYS: std::ops::RangeInclusive<i32> = -719_164..=2_932_898;
+pub(super) const LAST_DAYS: std::ops::RangeInclusive<i32> = -719_164..=2_932_898;
 /// Three bytes.
 const WEIGHT_MAX: u32 = (1 << 21) - 1;
 /// Two bytes; any weight has decayed to nothing in a fraction of it.
-const DAYS_BACK_MAX: i32 = (1 << 14) - 1;
+pub(super) const DAYS_BACK_MAX: i32 = (1 << 14) - 1;

@@ -59,11 +59,13 @@ impl LearnStep {
     pub fn of(seen: &Observation<'_>, login: bool, weight: u8, home_offset_minutes: i16) -> Self {
         let (facts, keys) = (&seen.facts, &seen.keys);
         let class = facts.network_class;
-        let place = facts.coordinates.filter(|_| is_place(class)).and_then(|at| {
+        let place = facts.coordinates.filter(|at| is_place(class) && at.is_point()).and_then(|at| {
             Coordinates::from_e4(at.latitude_e4(), at.longitude_e4(), at.radius_km.min(RADIUS_KM_MAX))
         });
         let fix = place.is_some() && is_fix(class);
-        let offset = facts.utc_offset_minutes.filter(|_| fix).unwrap_or(home_offset_minutes);
+        // A carrier's gateway is elsewhere, and in the user's country as a rule.
+        let is_near = fix || (place.is_some() && class == Some(NetworkClass::Carrier));
+        let offset = facts.utc_offset_minutes.filter(|_| is_near).unwrap_or(home_offset_minutes);
         Self {
             at: whole_second(seen.event.occurred_at),
             weight: weight.clamp(1, WEIGHT_MAX),
@@ -174,8 +176,8 @@ pub const fn is_place(class: Option<NetworkClass>) -> bool {
 /// Whether the user is where an address of this class says.
 #[must_use]
 pub const fn is_fix(class: Option<NetworkClass>) -> bool {
-    use NetworkClass::{Hosting, Proxy, Relay, Satellite, Tor, Vpn};
-    !matches!(class, Some(Relay | Vpn | Proxy | Tor | Hosting | Satellite))
+    use NetworkClass::{Carrier, Hosting, Proxy, Relay, Satellite, Tor, Vpn};
+    !matches!(class, Some(Relay | Vpn | Proxy | Tor | Hosting | Satellite | Carrier))
 }
 
 /// One chunk of the ring.

@@ -129,6 +129,18 @@ impl Default for Standing {
 }
 
 impl Standing {
+    /// What it is at `at`: medium passes with a day of event time.
+    #[must_use]
+    pub fn as_of(self, at: Timestamp) -> Self {
+        let passed = at.since(self.since).is_some_and(|elapsed| elapsed >= MEDIUM_PASSES);
+        if self.level == Level::Medium && passed { self.lowered() } else { self }
+    }
+
+    #[must_use]
+    pub(crate) fn lowered(self) -> Self {
+        Self { not_before: self.not_before, ..Self::default() }
+    }
+
     pub(super) fn write(&self, to: &mut Writer<'_>) {
         to.byte(self.level.code() << 4 | (self.cause as u8) << 1 | u8::from(self.not_before.is_some()));
         if self.level != Level::Low {
@@ -352,5 +364,6 @@ pub(super) fn read_option<'b, T>(
     }
 }
 
+const MEDIUM_PASSES: Duration = Duration::from_secs(86_400);
 /// Ten thousand failures: beyond that more make no difference.
 const FAILURES_CENTI_MAX: u32 = 1_000_000;

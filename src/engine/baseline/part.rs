@@ -10,6 +10,9 @@ pub enum Part {
     Checkpoint,
     /// 0..=7.
     Journal(u8),
+    Apps,
+    Tokens,
+    Workload,
 }
 
 /// Chunks of the journal.
@@ -20,7 +23,7 @@ pub const PART_BYTES_MAX: usize = 2048;
 
 impl Part {
     /// In the order of [`Part::index`].
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Core,
         Self::Keystroke,
         Self::Mouse,
@@ -34,6 +37,9 @@ impl Part {
         Self::Journal(5),
         Self::Journal(6),
         Self::Journal(7),
+        Self::Apps,
+        Self::Tokens,
+        Self::Workload,
     ];
 
     #[must_use]
@@ -52,6 +58,9 @@ impl Part {
             Self::Journal(5) => "journal/5",
             Self::Journal(6) => "journal/6",
             Self::Journal(_) => "journal/7",
+            Self::Apps => "apps",
+            Self::Tokens => "tokens",
+            Self::Workload => "workload",
         }
     }
 
@@ -69,6 +78,9 @@ impl Part {
             Self::Touch => 3,
             Self::Checkpoint => 4,
             Self::Journal(chunk) => 5 + (chunk as usize & 7),
+            Self::Apps => 13,
+            Self::Tokens => 14,
+            Self::Workload => 15,
         }
     }
 
@@ -96,7 +108,7 @@ impl std::fmt::Display for Part {
 
 /// A set of parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartSet(u16);
+pub struct PartSet(u32);
 
 impl PartSet {
     pub const NONE: Self = Self(0);
@@ -137,13 +149,13 @@ impl PartSet {
     }
 
     #[must_use]
-    pub const fn bits(self) -> u16 {
+    pub const fn bits(self) -> u32 {
         self.0
     }
 
     /// As stored; `None` when it has bits that no part has.
     #[must_use]
-    pub const fn from_bits(bits: u16) -> Option<Self> {
+    pub const fn from_bits(bits: u32) -> Option<Self> {
         if bits >> Part::ALL.len() == 0 { Some(Self(bits)) } else { None }
     }
 
@@ -177,6 +189,7 @@ mod tests {
         check(b"acme/ada\0core", Some((b"acme/ada", Part::Core)));
         check(b"acme/a\0da\0journal/7", Some((b"acme/a\0da", Part::Journal(7))));
         check(b"acme/ada\0journal/8", None);
+        check(b"acme/ada\0workload", Some((b"acme/ada", Part::Workload)));
         check(b"acme/ada", None);
     }
 

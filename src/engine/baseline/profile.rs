@@ -5,10 +5,13 @@
 //! and the store does not have is [`Error::Missing`]: the store has lost something and must be
 //! restored before it may answer.
 
+use super::apps::Apps;
 use super::codec::Error as CodecError;
 use super::core::Core;
 use super::journal::{Checkpoint, Chunk, LearnStep, Roll};
 use super::part::{CHUNKS, Part, PartSet};
+use super::tokens::Tokens;
+use super::workload::Workload;
 use crate::engine::biometrics::{Keystroke, Mouse, Touch};
 use crate::model::EventType;
 
@@ -33,6 +36,9 @@ pub struct Profile {
     pub(crate) keystroke: Option<Keystroke>,
     pub(crate) mouse: Option<Mouse>,
     pub(crate) touch: Option<Touch>,
+    pub(crate) apps: Option<Box<Apps>>,
+    pub(crate) tokens: Option<Box<Tokens>>,
+    pub(crate) workload: Option<Workload>,
     checkpoint: Option<Box<Checkpoint>>,
     journal: [Option<Chunk>; CHUNKS as usize],
     /// Parts that are stored, so far as this profile knows: what `forget` must delete.
@@ -79,6 +85,12 @@ impl Profile {
         if kind == EventType::Behavior {
             needs = needs.with(Part::Keystroke).with(Part::Mouse).with(Part::Touch);
         }
+        needs = needs.union(match kind {
+            EventType::Access | EventType::Feedback => PartSet::of(Part::Apps).with(Part::Workload),
+            EventType::Session => PartSet::of(Part::Tokens).with(Part::Workload),
+            EventType::Login => PartSet::of(Part::Workload),
+            EventType::Challenge | EventType::Credential | EventType::Behavior => PartSet::NONE,
+        });
         // What is held may be learned before this event, or by it.
         let own = usize::from(matches!(kind, EventType::Login | EventType::Session | EventType::Access));
         let mut head = self.core.journal;
@@ -109,6 +121,9 @@ impl Profile {
             Part::Keystroke => self.keystroke = Some(Keystroke::decode(bytes).map_err(unreadable)?),
             Part::Mouse => self.mouse = Some(Mouse::decode(bytes).map_err(unreadable)?),
             Part::Touch => self.touch = Some(Touch::decode(bytes).map_err(unreadable)?),
+            Part::Apps => self.apps = Some(Box::new(Apps::decode(bytes).map_err(unreadable)?)),
+            Part::Tokens => self.tokens = Some(Box::new(Tokens::decode(bytes).map_err(unreadable)?)),
+            Part::Workload => self.workload = Some(Workload::decode(bytes).map_err(unreadable)?),
             Part::Checkpoint => {
                 self.checkpoint = Some(Box::new(Checkpoint::decode(bytes).map_err(unreadable)?));
             }
@@ -130,6 +145,9 @@ impl Profile {
             Part::Keystroke => self.keystroke.is_some(),
             Part::Mouse => self.mouse.is_some(),
             Part::Touch => self.touch.is_some(),
+            Part::Apps => self.apps.is_some(),
+            Part::Tokens => self.tokens.is_some(),
+            Part::Workload => self.workload.is_some(),
             Part::Checkpoint => self.checkpoint.is_some(),
             Part::Journal(chunk) => self.journal.get(usize::from(chunk)).is_some_and(Option::is_some),
         };
@@ -150,6 +168,9 @@ impl Profile {
             Part::Keystroke => return encode(self.keystroke.as_ref(), |part| part.encode(out)),
             Part::Mouse => return encode(self.mouse.as_ref(), |part| part.encode(out)),
             Part::Touch => return encode(self.touch.as_ref(), |part| part.encode(out)),
+            Part::Apps => return encode(self.apps.as_deref(), |part| part.encode(out)),
+            Part::Tokens => return encode(self.tokens.as_deref(), |part| part.encode(out)),
+            Part::Workload => return encode(self.workload.as_ref(), |part| part.encode(out)),
             Part::Checkpoint => return encode(self.checkpoint.as_deref(), |part| part.encode(out)),
             Part::Journal(chunk) => {
                 let chunk = self.journal.get(usize::from(chunk)).and_then(Option::as_ref);

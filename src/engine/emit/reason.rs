@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::line::Line;
 use crate::model::evidence::Evidence;
-use crate::model::{Browser, Os};
+use crate::model::{Browser, CredentialChange, Factor, Os};
 
 /// What was compared and what came of it, e.g. `8852 km from the nearest of 3 usual places`.
 #[must_use]
@@ -104,6 +104,75 @@ fn write_sentence(line: &mut Line, evidence: &Evidence) -> fmt::Result {
                 (false, false) => Ok(()),
             }
         }
+        Evidence::TokenReuse { spent_s, grace_s, device_same, .. } => {
+            let device = if *device_same { "the same" } else { "another" };
+            write!(
+                line,
+                "a token presented again {} after it was spent ({} are a retry), by {device} device",
+                Lasting(*spent_s),
+                Lasting((*grace_s).into())
+            )
+        }
+        Evidence::TwoPlaces { distance_km, elapsed_s, least_kmh, .. } => {
+            let elapsed = Lasting(*elapsed_s);
+            write!(line, "one session {distance_km} km apart in {elapsed} needs {least_kmh} km/h")
+        }
+        Evidence::Dormant { silent_days, after_days, .. } => {
+            write!(line, "first activity after {silent_days} days, {after_days} are long")
+        }
+        Evidence::Credential { factor, change, by_other, user_risk, risky_s, .. } => {
+            write!(line, "{} {}", factor.map_or("credential", Factor::name), Past(*change))?;
+            line.write_str(if *by_other { " by another" } else { "" })?;
+            write!(line, " {} after a risky login; user risk {user_risk}", Lasting(*risky_s))
+        }
+        Evidence::Rare { apps, accesses, app_seen, privilege, privilege_seen } => {
+            match (app_seen, privilege_seen) {
+                (false, _) => write!(line, "none of {apps} usual {}", plural(*apps, "app"))?,
+                (true, _) => line.write_str("a usual app")?,
+            }
+            if !privilege_seen {
+                write!(line, ", privilege {privilege} is new")?;
+            }
+            write!(line, " ({accesses} accesses learned)")
+        }
+        Evidence::Workload {
+            networks,
+            asn,
+            network_seen,
+            asn_seen,
+            per_hour,
+            peak_per_hour,
+            hours,
+            hour_seen,
+            ..
+        } => {
+            write!(line, "{per_hour} this hour, {peak_per_hour} the most of {hours}")?;
+            line.write_str(if *hour_seen { "" } else { ", at an hour of no habit" })?;
+            match (network_seen, asn, asn_seen) {
+                (true, ..) => Ok(()),
+                (false, Some(asn), true) => write!(line, "; a new network of the usual AS{asn}"),
+                (false, Some(asn), false) => {
+                    write!(line, "; none of {networks} usual {}, AS{asn}", plural(*networks, "network"))
+                }
+                (false, None, _) => {
+                    write!(line, "; none of {networks} usual {}", plural(*networks, "network"))
+                }
+            }
+        }
+    }
+}
+
+/// What was done, as it stands after the factor.
+struct Past(CredentialChange);
+
+impl fmt::Display for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            CredentialChange::Create => "created",
+            CredentialChange::Update | CredentialChange::Other => "changed",
+            CredentialChange::Reset => "reset",
+            CredentialChange::Revoke => "removed",
+        })
     }
 }
 
@@ -171,7 +240,7 @@ impl fmt::Display for Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NetworkClass;
+    use crate::model::{Level, NetworkClass, Privilege};
 
     #[track_caller]
     fn check(evidence: &Evidence, expected: &str) {
@@ -246,6 +315,71 @@ mod tests {
         check(&hour, "03:10 on a weekend, where 0.4 % of 120 logins are near; usual is 09:12");
         let batch = Evidence::Behavior { batches: 3, learned: 40, deviation_centi: 261, features: 8 };
         check(&batch, "2.6 times the usual spread in 8 features of 3 batches (40 learned)");
+    }
+
+    #[test]
+    fn tokens_changes_and_workloads() {
+        check(
+            &Evidence::TokenReuse { spent_s: 3600, grace_s: 60, rotations: 3, device_same: false },
+            "a token presented again 60 min after it was spent (60 s are a retry), by another device",
+        );
+        let apart = Evidence::TwoPlaces {
+            distance_km: 16_994,
+            elapsed_s: 3600,
+            least_kmh: 16_894,
+            radii_km: 100,
+            device_same: true,
+        };
+        check(&apart, "one session 16994 km apart in 60 min needs 16894 km/h");
+        check(
+            &Evidence::Dormant { silent_days: 203, after_days: 180, logins: 40 },
+            "first activity after 203 days, 180 are long",
+        );
+        let credential = |factor, change, by_other| Evidence::Credential {
+            factor,
+            change,
+            by_other,
+            user_risk: Level::High,
+            risky_s: 600,
+            within_s: 86_400,
+        };
+        check(
+            &credential(Some(Factor::Totp), CredentialChange::Create, false),
+            "totp created 10 min after a risky login; user risk high",
+        );
+        check(
+            &credential(None, CredentialChange::Reset, true),
+            "credential reset by another 10 min after a risky login; user risk high",
+        );
+        let rare = |app_seen, privilege_seen| Evidence::Rare {
+            apps: 5,
+            accesses: 120,
+            app_seen,
+            privilege: Privilege::Admin,
+            privilege_seen,
+        };
+        check(&rare(false, true), "none of 5 usual apps (120 accesses learned)");
+        check(&rare(true, false), "a usual app, privilege admin is new (120 accesses learned)");
+        let workload = |network_seen, asn_seen| Evidence::Workload {
+            networks: 2,
+            asn: Some(7),
+            network_seen,
+            asn_seen,
+            per_hour: 90,
+            peak_per_hour: 12,
+            hours: 200,
+            rate_seen: false,
+            hour_seen: network_seen,
+        };
+        check(&workload(true, true), "90 this hour, 12 the most of 200");
+        check(
+            &workload(false, true),
+            "90 this hour, 12 the most of 200, at an hour of no habit; a new network of the usual AS7",
+        );
+        check(
+            &workload(false, false),
+            "90 this hour, 12 the most of 200, at an hour of no habit; none of 2 usual networks, AS7",
+        );
     }
 
     #[test]

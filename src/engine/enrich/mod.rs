@@ -154,6 +154,18 @@ pub fn session_key(tenant: &str, session_id: &str) -> u64 {
     tenant_key("session", tenant, session_id)
 }
 
+/// The key of an app.
+#[must_use]
+pub fn app_key(tenant: &str, app: &str) -> u64 {
+    tenant_key("app", tenant, app)
+}
+
+/// The key of a token, by the handle that events name.
+#[must_use]
+pub fn token_key(tenant: &str, token_id: &str) -> u64 {
+    tenant_key("token", tenant, token_id)
+}
+
 fn tenant_key(domain: &str, tenant: &str, text: &str) -> u64 {
     hash64(domain, &[tenant.as_bytes(), text.as_bytes()])
 }
@@ -161,7 +173,7 @@ fn tenant_key(domain: &str, tenant: &str, text: &str) -> u64 {
 /// Radii where a source states none: a city, a region, a country.
 pub const CITY_RADIUS_KM: u16 = 50;
 const REGION_RADIUS_KM: u16 = 200;
-const COUNTRY_RADIUS_KM: u16 = 1000;
+const COUNTRY_RADIUS_KM: u16 = Coordinates::COUNTRY_RADIUS_KM;
 
 const HOUR_E4: i32 = 150_000;
 const EVENT_KEY_MASK: u64 = (1 << 48) - 1;

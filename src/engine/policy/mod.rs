@@ -47,6 +47,14 @@ pub struct Policy {
     pub challenge_fatigue_within: Duration,
     /// The silence from which `dormant_account` fires.
     pub dormant_after: Duration,
+    /// How long after its rotation a token may come again from the same device: a retry.
+    pub token_reuse_grace: Duration,
+    /// How long after a risky login `credential_change` fires.
+    pub credential_change_within: Duration,
+    /// Learned accesses from which `rare_access` speaks.
+    pub rare_access_threshold: u16,
+    /// How many times its busiest learned hour a workload may do before `service_identity` fires.
+    pub service_identity_times: u16,
     /// By [`Signal::index`].
     pub signals: [SignalSetting; Signal::COUNT],
     pub groups: Vec<String>,
@@ -114,7 +122,7 @@ impl Policy {
     }
 
     /// What the detector of `signal` reads of the policy.
-    const fn parameters(&self, signal: Signal) -> (bool, u16, Duration) {
+    fn parameters(&self, signal: Signal) -> (bool, u16, Duration) {
         match signal {
             Signal::NewDevice => (self.soften, 0, Duration::ZERO),
             Signal::FailedBurst => (false, self.failed_burst_threshold, self.failed_burst_half_life),
@@ -122,6 +130,12 @@ impl Policy {
                 (false, self.challenge_fatigue_threshold, self.challenge_fatigue_within)
             }
             Signal::DormantAccount => (false, 0, self.dormant_after),
+            Signal::TokenReuse => (false, 0, self.token_reuse_grace),
+            // Which of the two has the points inside a session.
+            Signal::ImpossibleTravel => (self.setting(Signal::TokenReuse).counted() > 0, 0, Duration::ZERO),
+            Signal::CredentialChange => (false, 0, self.credential_change_within),
+            Signal::RareAccess => (false, self.rare_access_threshold, Duration::ZERO),
+            Signal::ServiceIdentity => (false, self.service_identity_times, Duration::ZERO),
             _ => (false, 0, Duration::ZERO),
         }
     }

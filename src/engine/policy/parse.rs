@@ -102,6 +102,10 @@ struct Draft {
     challenge_fatigue_threshold: u16,
     challenge_fatigue_within: Duration,
     dormant_after: Duration,
+    token_reuse_grace: Duration,
+    credential_change_within: Duration,
+    rare_access_threshold: u16,
+    service_identity_times: u16,
     signals: [Option<Setting>; Signal::COUNT],
     groups: Vec<(String, Vec<Signal>)>,
     rules: Vec<Rule>,
@@ -137,6 +141,10 @@ impl Default for Draft {
             challenge_fatigue_threshold: 5,
             challenge_fatigue_within: Duration::from_mins(30),
             dormant_after: Duration::from_hours(180 * 24),
+            token_reuse_grace: Duration::from_mins(1),
+            credential_change_within: Duration::from_hours(24),
+            rare_access_threshold: 20,
+            service_identity_times: 3,
             signals: [None; Signal::COUNT],
             groups: Vec::new(),
             rules: Vec::new(),
@@ -240,6 +248,8 @@ impl Draft {
         match signal {
             Signal::FailedBurst => set(&mut self.failed_burst_threshold, count("threshold")),
             Signal::ChallengeFatigue => set(&mut self.challenge_fatigue_threshold, count("threshold")),
+            Signal::RareAccess => set(&mut self.rare_access_threshold, count("threshold")),
+            Signal::ServiceIdentity => set(&mut self.service_identity_times, count("times")),
             _ => {}
         }
         let mut time = |key| table.take(key).and_then(|value| value.duration_from(TIME_MIN));
@@ -247,6 +257,8 @@ impl Draft {
             Signal::FailedBurst => set(&mut self.failed_burst_half_life, time("half_life")),
             Signal::ChallengeFatigue => set(&mut self.challenge_fatigue_within, time("within")),
             Signal::DormantAccount => set(&mut self.dormant_after, time("after")),
+            Signal::TokenReuse => set(&mut self.token_reuse_grace, time("grace")),
+            Signal::CredentialChange => set(&mut self.credential_change_within, time("within")),
             _ => {}
         }
         table.finish();
@@ -295,6 +307,10 @@ impl Draft {
             challenge_fatigue_threshold: self.challenge_fatigue_threshold,
             challenge_fatigue_within: self.challenge_fatigue_within,
             dormant_after: self.dormant_after,
+            token_reuse_grace: self.token_reuse_grace,
+            credential_change_within: self.credential_change_within,
+            rare_access_threshold: self.rare_access_threshold,
+            service_identity_times: self.service_identity_times,
             signals,
             groups,
             rules: self.rules,

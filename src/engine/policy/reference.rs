@@ -202,6 +202,62 @@ pub(super) const SECTIONS: &[Section] = &[
         ]
     ),
     section!(
+        "signals.token_reuse",
+        "Besides:",
+        "[signals.token_reuse]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            (
+                "grace",
+                Text("a time from 1s"),
+                "how soon after it was spent a token that its device presents again is a retry"
+            ),
+        ]
+    ),
+    section!(
+        "signals.credential_change",
+        "Besides:",
+        "[signals.credential_change]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            (
+                "within",
+                Text("a time from 1s"),
+                "how long after a risky login a change of credentials is suspicious"
+            ),
+        ]
+    ),
+    section!(
+        "signals.rare_access",
+        "Besides:",
+        "[signals.rare_access]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            (
+                "threshold",
+                Text("1 to 65535"),
+                "learned accesses from which it speaks; more than 1000 are not counted"
+            ),
+        ]
+    ),
+    section!(
+        "signals.service_identity",
+        "Besides:",
+        "[signals.service_identity]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            (
+                "times",
+                Text("1 to 65535"),
+                "as many an hour as in the busiest hour learned, above which the rate is new"
+            ),
+        ]
+    ),
+    section!(
         "rule",
         "The strictest action of all rules that hold wins over what the level asks for. A rule that states `when` and `then` stands alone; with the id of an earlier one and less, it changes what it states.",
         "[[rule]]\n?",

@@ -4,7 +4,7 @@
 //! honest user and are never found here. A network that the user was learned on during 3 days is
 //! found too weakly to count: the company's VPN is where its people come from.
 //!
-//! Silent: for a class that is unknown, and without an address.
+//! Silent: for a class that is unknown, without an address, and for a workload in a data centre.
 
 use super::{Detector, Finding, applies_to_entries};
 use crate::engine::baseline::Profile;
@@ -32,6 +32,8 @@ impl Detector for Anonymous {
         let (severity, centibans) = match class {
             NetworkClass::Tor => (1000, 150),
             NetworkClass::Proxy => (800, 100),
+            // That is where programs run.
+            NetworkClass::Hosting if seen.event.is_workload() => return Finding::Quiet,
             NetworkClass::Vpn | NetworkClass::Hosting => (700, 80),
             NetworkClass::Relay | NetworkClass::Carrier | NetworkClass::Satellite | NetworkClass::Other => {
                 return Finding::Quiet;

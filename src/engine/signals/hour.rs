@@ -60,7 +60,7 @@ impl Detector for Hour {
 }
 
 /// Weight times millionths: what the bins of such a day put within 90 minutes of `local`.
-fn mass_near(hours: &Hours, local: Local) -> u64 {
+pub(super) fn mass_near(hours: &Hours, local: Local) -> u64 {
     let minute = usize::from(local.minute_of_day);
     hours
         .bins(local.kind)

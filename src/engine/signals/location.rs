@@ -5,6 +5,9 @@
 //! bend the result: a country never seen before raises it, a network that the user was learned on
 //! lowers it below what counts (a carrier's gateway in another city is not a journey).
 //!
+//! Coordinates that are right to 1000 km only are those of a country: all that is compared is whether
+//! the country is new.
+//!
 //! Silent: without a learned place, without a place of the event, for a relay or a satellite (their
 //! place is the operator's, not the user's).
 
@@ -38,7 +41,7 @@ impl Detector for Location {
         let network_seen = habits.networks.is_known(&seen.keys, &seen.facts);
         let places = u16::try_from(habits.places.len()).unwrap_or(u16::MAX);
 
-        let Some(here) = seen.facts.coordinates else {
+        let Some(here) = seen.facts.coordinates.filter(|at| at.is_point()) else {
             return without_coordinates(seen, baseline, country_seen, places);
         };
         let Some(nearest) = habits.places.nearest(here) else { return Finding::Unknown(Why::NoBaseline) };

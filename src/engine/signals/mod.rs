@@ -2,7 +2,9 @@
 
 mod anonymous;
 mod behavior;
+mod credential;
 mod device;
+mod dormant;
 mod failures;
 mod fatigue;
 mod hour;
@@ -10,9 +12,12 @@ mod location;
 mod network;
 #[cfg(test)]
 pub(crate) mod planted;
+mod rare;
 mod reported;
 mod session;
+mod tokens;
 mod travel;
+mod workload;
 #[cfg(test)]
 mod world;
 
@@ -64,7 +69,7 @@ pub fn inspect(seen: &Observation<'_>, profile: &Profile, policy: &Policy) -> Fi
             let signal = detector.signal();
             asked.set(Some(signal));
             if let Some(finding) = findings.0.get_mut(signal.index()) {
-                *finding = detector.inspect(seen, profile, policy);
+                *finding = ask(*detector, seen, profile, policy);
             }
         }
     }));
@@ -96,10 +101,29 @@ pub fn inspect_again(
 ) {
     for detector in DETECTORS.iter().filter(|one| !live.detects_alike(other, one.signal())) {
         if let Some(finding) = findings.0.get_mut(detector.signal().index()) {
-            *finding = detector.inspect(seen, profile, other);
+            *finding = ask(*detector, seen, profile, other);
         }
     }
 }
+
+fn ask(detector: &dyn Detector, seen: &Observation<'_>, profile: &Profile, policy: &Policy) -> Finding {
+    if seen.event.is_workload() && OF_PEOPLE.contains(&detector.signal()) {
+        return Finding::NotApplicable;
+    }
+    detector.inspect(seen, profile, policy)
+}
+
+/// What only people have: places, devices, waking hours, a way to type, patience. A program is
+/// compared by `service_identity` instead.
+const OF_PEOPLE: [Signal; 7] = [
+    Signal::UnusualLocation,
+    Signal::ImpossibleTravel,
+    Signal::NewNetwork,
+    Signal::NewDevice,
+    Signal::UnusualTime,
+    Signal::AnomalousBehavior,
+    Signal::ChallengeFatigue,
+];
 
 static DETECTORS: &[&dyn Detector] = &[
     #[cfg(test)]
@@ -110,10 +134,15 @@ static DETECTORS: &[&dyn Detector] = &[
     &anonymous::Anonymous,
     &device::Device,
     &session::Session,
+    &tokens::TokenReuse,
     &hour::Hour,
+    &dormant::Dormant,
     &behavior::Behavior,
     &failures::FailedBurst,
     &fatigue::Fatigue,
+    &credential::Credential,
+    &rare::RareAccess,
+    &workload::ServiceIdentity,
     &reported::Reported,
 ];
 

@@ -4,6 +4,9 @@
 //! too. Counts on the *least* speed that both fixes allow: the distance less both radii, over the
 //! time elapsed. Two fixes whose radii overlap therefore never fire.
 //!
+//! A carrier's address is compared with 700 km to spare and is never a fix itself: a telephone that
+//! leaves the Wi-Fi comes out wherever its carrier has a gateway.
+//!
 //! Silent: for networks whose place is not the user's (relay, VPN, proxy, Tor, hosting, satellite:
 //! enrichment's class); between two places that were each learned on 3 days, with a learned device
 //! (a head office hundreds of kilometres away is an egress, not a journey); for an event older than
@@ -17,6 +20,7 @@ use crate::engine::baseline::places::Place;
 use crate::engine::baseline::{Fix, Profile};
 use crate::engine::number::{distance_m, log10, whole};
 use crate::engine::policy::Policy;
+use crate::model::NetworkClass;
 use crate::model::evidence::Evidence;
 use crate::model::observation::Observation;
 use crate::model::place::Coordinates;
@@ -29,14 +33,11 @@ impl Detector for Travel {
         Signal::ImpossibleTravel
     }
 
-    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Finding {
+    fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Finding {
         if !applies_to_entries(&seen.event) {
             return Finding::NotApplicable;
         }
-        if !is_fix(seen.facts.network_class) {
-            return Finding::Unknown(Why::NoPlace);
-        }
-        let Some(here) = seen.facts.coordinates else { return Finding::Unknown(Why::NoPlace) };
+        let Some(here) = here(seen) else { return Finding::Unknown(Why::NoPlace) };
         let core = baseline.core();
         let sessions = core.sessions().iter().filter_map(|session| session.fix);
         let mut fixes = core.trusted_fix().into_iter().chain(sessions).peekable();
@@ -44,12 +45,15 @@ impl Detector for Travel {
             return Finding::Unknown(Why::NoFix);
         }
         let fastest = fixes.filter_map(|fix| leg(fix, here, seen)).max_by_key(|leg| leg.least_kmh);
-        let Some(leg) = fastest.filter(|leg| leg.least_kmh > AIRLINER_KMH) else { return Finding::Quiet };
+        let Some(leg) = fastest.filter(Leg::is_impossible) else { return Finding::Quiet };
         if is_egress(leg.from, here, seen, baseline) {
             return Finding::Quiet;
         }
+        // One cause counts once: inside the session that shows it, `token_reuse` has the points.
+        let told = policy.setting(Signal::TokenReuse).counted() > 0 && is_of_session(seen, baseline, here);
+        let severity = severity(leg.least_kmh);
         Finding::Found {
-            severity: severity(leg.least_kmh),
+            severity: if told { severity.min(Severity::SOFTENED) } else { severity },
             centibans: centibans(leg.least_kmh),
             evidence: Evidence::Travel {
                 distance_km: leg.distance_km,
@@ -62,20 +66,36 @@ impl Detector for Travel {
 }
 
 /// The way from one fix to the event.
-struct Leg {
+pub(super) struct Leg {
     from: Coordinates,
-    distance_km: u32,
-    radii_km: u32,
-    elapsed: Duration,
-    least_kmh: u32,
+    pub(super) distance_km: u32,
+    pub(super) radii_km: u32,
+    pub(super) elapsed: Duration,
+    pub(super) least_kmh: u32,
 }
 
-fn leg(fix: Fix, here: Coordinates, seen: &Observation<'_>) -> Option<Leg> {
+impl Leg {
+    pub(super) const fn is_impossible(&self) -> bool {
+        self.least_kmh > AIRLINER_KMH
+    }
+}
+
+/// Where the event's own address says the user is, so far as it says that at all.
+pub(super) fn here(seen: &Observation<'_>) -> Option<Coordinates> {
+    let class = seen.facts.network_class;
+    let comparable = is_fix(class) || class == Some(NetworkClass::Carrier);
+    seen.facts.coordinates.filter(|at| comparable && at.is_point())
+}
+
+pub(super) fn leg(fix: Fix, here: Coordinates, seen: &Observation<'_>) -> Option<Leg> {
     let elapsed = seen.event.occurred_at.since(fix.at)?;
     let distance_km = distance_m(fix.coordinates, here) / 1000;
     let radii_km = u32::from(fix.coordinates.radius_km) + u32::from(here.radius_km);
-    // City tables err by tens of kilometres whatever radius they state.
-    let least_km = distance_km.saturating_sub(radii_km.max(BLUR_KM_MIN));
+    // City tables err by tens of kilometres whatever radius they state; a telephone comes out where
+    // its carrier has a gateway.
+    let is_carrier = seen.facts.network_class == Some(NetworkClass::Carrier);
+    let blur_km = if is_carrier { GATEWAY_KM } else { BLUR_KM_MIN };
+    let least_km = distance_km.saturating_sub(radii_km.max(blur_km));
     // Clocks of identity providers disagree by seconds; a floor keeps that from looking like speed.
     let hours = elapsed.max(CLOCK_SKEW).as_secs_f64() / 3600.0;
     Some(Leg {
@@ -87,7 +107,20 @@ fn leg(fix: Fix, here: Coordinates, seen: &Observation<'_>) -> Option<Leg> {
     })
 }
 
-fn is_egress(from: Coordinates, here: Coordinates, seen: &Observation<'_>, baseline: &Profile) -> bool {
+/// Whether the event is one of a live session whose own fix is too far away.
+fn is_of_session(seen: &Observation<'_>, baseline: &Profile, here: Coordinates) -> bool {
+    let session = seen.keys.session.and_then(|key| baseline.core().sessions().find(key));
+    let fix = session.and_then(|session| session.fix);
+    fix.and_then(|fix| leg(fix, here, seen)).is_some_and(|leg| leg.is_impossible())
+}
+
+/// Whether the way between two places is that of the address and not of the user.
+pub(super) fn is_egress(
+    from: Coordinates,
+    here: Coordinates,
+    seen: &Observation<'_>,
+    baseline: &Profile,
+) -> bool {
     let habits = baseline.core().baseline();
     let is_settled =
         |at: Coordinates| habits.places.at(at).is_some_and(|place: &Place| place.days >= DAYS_SETTLED);
@@ -109,6 +142,8 @@ fn centibans(least_kmh: u32) -> Centibans {
 const AIRLINER_KMH: u32 = 950;
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const BLUR_KM_MIN: u32 = 100;
+/// How far from a telephone the gateway of its carrier may be.
+const GATEWAY_KM: u32 = 700;
 const DAYS_SETTLED: u8 = 3;
 
 #[cfg(test)]
@@ -142,6 +177,9 @@ mod tests {
         says(&Travel, LONDON, "2026-01-16 09:01 login london.cable laptop chrome-mac s2", "quiet");
         says(&Travel, LONDON, "2026-01-16 08:59 login sydney.fibre laptop chrome-mac s2", "quiet");
         says(&Travel, LONDON, "2026-01-16 09:30 login sydney.vpn laptop chrome-mac s2", "unknown no_place");
+        // Half an hour, 344 km: a gateway. Sydney is none.
+        says(&Travel, LONDON, "2026-01-16 09:30 login paris.carrier laptop chrome-mac s2", "quiet");
+        says(&Travel, LONDON, "2026-01-16 09:30 login sydney.carrier laptop chrome-mac s2", "1000");
         says(&Travel, "", "2026-01-16 09:30 login sydney.fibre laptop chrome-mac s2", "unknown no_fix");
     }
 }

@@ -73,6 +73,9 @@ pub(super) fn seen(line: &str) -> Observation<'static> {
         "refresh" => ("session", r#","change":"refresh""#),
         "approved" => ("challenge", r#","outcome":"approved""#),
         "background" => ("login", r#","outcome":"success","interactive":false"#),
+        "service" => ("login", r#","outcome":"success","subject_kind":"service""#),
+        "created" => ("credential", r#","change":"create""#),
+        "reset" => ("credential", r#","change":"reset""#),
         "compromised" => ("feedback", r#","verdict":"compromised""#),
         other => panic!("no type `{other}`"),
     };

@@ -7,7 +7,7 @@
 
 use super::behavior::{self, Watched};
 use super::held::{self, Weigh};
-use super::{Outcomes, Stage, challenge, feedback};
+use super::{Outcomes, Stage, challenge, feedback, workload};
 use crate::engine::baseline::journal::LearnStep;
 use crate::engine::baseline::{Core, Profile};
 use crate::model::event::Body;
@@ -63,12 +63,15 @@ fn observe(profile: &mut Profile, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>)
         return Learned::No;
     }
     let weight = assurance(outcome.presented);
-    let step = LearnStep::of(stage.seen, is_login, weight, core.home_offset_minutes());
+    let step = lesson(stage, is_login, weight, core.home_offset_minutes());
     match outcome.decided.effective() {
         Action::Allow => {
             let inside = session(core, stage).filter(|_| !is_login);
             if inside.is_some_and(|session| session.risky || session.revoked || session.taught == mark(&step))
             {
+                return Learned::No;
+            }
+            if stage.seen.event.is_workload() && !workload::teaches(profile, &step) {
                 return Learned::No;
             }
             profile.learn(step);
@@ -89,6 +92,15 @@ fn observe(profile: &mut Profile, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>)
     }
 }
 
+/// What `stage` would teach. A program has no place, and its day is that of UTC, busy or not.
+pub(super) fn lesson(stage: &Stage<'_>, login: bool, weight: u8, home_offset_minutes: i16) -> LearnStep {
+    let step = LearnStep::of(stage.seen, login, weight, home_offset_minutes);
+    if !stage.seen.event.is_workload() {
+        return step;
+    }
+    LearnStep { place: None, fix: false, interactive: true, utc_offset_minutes: 0, ..step }
+}
+
 /// What a login is worth: nobody types a stolen security key.
 pub(super) fn assurance(presented: Factors) -> u8 {
     use Factor::{
@@ -106,8 +118,14 @@ pub(super) fn assurance(presented: Factors) -> u8 {
 
 /// Stands for day, address and device. A collision costs one lesson that the next day repeats.
 pub(super) fn mark(step: &LearnStep) -> u16 {
-    let day = u64::from(step.local().day.cast_unsigned()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = day ^ step.address.unwrap_or_default() ^ step.device.unwrap_or_default().rotate_left(17);
+    mark_of(step, u64::from(step.local().day.cast_unsigned()))
+}
+
+/// Stands for a span of time, address and device.
+pub(super) fn mark_of(step: &LearnStep, span: u64) -> u16 {
+    let mixed = span.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ step.address.unwrap_or_default()
+        ^ step.device.unwrap_or_default().rotate_left(17);
     let [a, b, c, d, e, f, g, h] = mixed.to_le_bytes();
     // Never 0, which is "has not taught".
     u16::from_le_bytes([a ^ c ^ e ^ g, b ^ d ^ f ^ h]) | 1

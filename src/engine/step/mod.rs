@@ -12,6 +12,7 @@
 //! nothing of it is stored.
 
 mod alert;
+mod apps;
 mod behavior;
 mod challenge;
 mod feedback;
@@ -21,6 +22,8 @@ mod revoke;
 mod sessions;
 mod shadow;
 mod standing;
+mod tokens;
+mod workload;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -92,7 +95,7 @@ pub fn step<'a>(
     }
     let watched = behavior::watch(profile, &stage);
     let history = profile.core().history();
-    let standing = standing::as_of(profile.core(), at);
+    let standing = profile.core().standing().as_of(at);
     let presented = presented(profile.core(), seen);
 
     let findings = signals::inspect(seen, profile, policy);
@@ -109,6 +112,9 @@ pub fn step<'a>(
     sessions::note(profile.core_mut(), &stage, &outcome, learned);
     challenge::note(profile.core_mut(), &stage);
     feedback::note(profile.core_mut(), &stage);
+    apps::note(profile, &stage, &outcome);
+    tokens::note(profile, &stage);
+    workload::note(profile, &stage);
     let user_risk = standing::change(profile.core_mut(), standing, &stage, &outcome);
     let revocations = revoke::revoke(profile.core_mut(), &stage, &outcome);
     let alert = alert::alert(profile.core_mut(), &stage, &outcome, user_risk, used_after_revocation);

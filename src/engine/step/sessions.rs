@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::learn::mark;
+use super::learn::{lesson, mark};
 use super::{Outcomes, Stage, challenge, own_factors};
 use crate::engine::baseline::codec::whole_second;
 use crate::engine::baseline::devices::Client;
-use crate::engine::baseline::journal::LearnStep;
 use crate::engine::baseline::session::Session;
 use crate::engine::baseline::{Core, Fix};
 use crate::model::event::Body;
+use crate::model::signal::Signal;
 use crate::model::{Action, ChallengeOutcome, EventType, Learned, SessionChange};
 
 /// Whether the event is one of a session that was told to end.
@@ -69,9 +69,17 @@ fn enter(core: &mut Core, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>, learned
         Action::Allow => {}
         _ => session.risky = true,
     }
+    let step = lesson(stage, false, 1, home_offset);
     if learned == Learned::Now {
-        let step = LearnStep::of(stage.seen, false, 1, home_offset);
         session.taught = mark(&step);
+    }
+    // What a session does in between teaches no habit, and shows where it is.
+    let is_trusted = !session.risky
+        && !session.revoked
+        && stage.seen.event.kind() == EventType::Session
+        && outcome.decided.effective() == Action::Allow
+        && !outcome.scored.reasons.iter().any(|reason| reason.signal == Signal::TokenReuse);
+    if learned == Learned::Now || is_trusted {
         if let Some(coordinates) = step.place.filter(|_| step.fix) {
             session.fix = Some(Fix { coordinates, at });
         }

@@ -1,7 +1,5 @@
 //! The user's risk: rises at once, falls on proof.
 
-use std::time::Duration;
-
 use super::{Outcomes, Stage, challenge, own_factors};
 use crate::engine::baseline::Core;
 use crate::engine::baseline::marks::{Cause, Standing};
@@ -9,15 +7,7 @@ use crate::model::decision::UserRisk;
 use crate::model::event::Body;
 use crate::model::evidence::Evidence;
 use crate::model::signal::Signal;
-use crate::model::time::Timestamp;
 use crate::model::{Action, ChallengeOutcome, CredentialChange, Factors, Level, Verdict};
-
-/// The standing at `at`: medium passes with a day of event time.
-pub(super) fn as_of(core: &Core, at: Timestamp) -> Standing {
-    let standing = *core.standing();
-    let passed = at.since(standing.since).is_some_and(|elapsed| elapsed >= MEDIUM_PASSES);
-    if standing.level == Level::Medium && passed { lowered(standing) } else { standing }
-}
 
 /// Takes over what this event changes and says from what to what.
 pub(super) fn change(
@@ -36,7 +26,7 @@ pub(super) fn change(
             Standing { since: standing.since.max(stage.second()), cause, ..standing }
         }
         Some(_) => standing,
-        None if standing.level > Level::Low && falls(core, &standing, stage, outcome) => lowered(standing),
+        None if standing.level > Level::Low && falls(core, &standing, stage, outcome) => standing.lowered(),
         None => standing,
     };
     core.standing = next;
@@ -91,9 +81,3 @@ fn presented_since(core: &Core, standing: &Standing, stage: &Stage<'_>) -> Facto
     let since = session.filter(|session| !session.revoked && session.started >= standing.since);
     own_factors(&stage.seen.event).union(since.map(|session| session.presented).unwrap_or_default())
 }
-
-fn lowered(standing: Standing) -> Standing {
-    Standing { not_before: standing.not_before, ..Standing::default() }
-}
-
-const MEDIUM_PASSES: Duration = Duration::from_secs(86_400);

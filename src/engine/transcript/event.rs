@@ -94,6 +94,7 @@ fn set(event: &mut Map<String, Value>, kind: &str, word: &str) -> Result<(), Str
         "managed" => ("device_managed", json!(value == "true")),
         "session" => ("session_id", json!(value)),
         "ua" => ("user_agent", json!(agent(value)?)),
+        "hint" => ("place_hint", hint(value)),
         "id" => ("event_id", json!(value)),
         "factors" => ("factors", list(value)),
         "groups" => ("groups", list(value)),
@@ -139,6 +140,14 @@ fn agent(name: &str) -> Result<&'static str, String> {
     AGENTS.iter().find(|(known, _)| *known == name).map(|(_, agent)| *agent).ok_or_else(|| {
         format!("{} is no user agent; {}", quoted(name), one_of(name, AGENTS.iter().map(|(name, _)| *name)))
     })
+}
+
+/// `GB/51.5/-0.12/50`: country, latitude, longitude and radius as a vendor states them; `-` is none.
+fn hint(text: &str) -> Value {
+    let names = ["country", "latitude", "longitude", "radius_km"];
+    let stated = names.iter().zip(text.split('/')).filter(|(_, value)| *value != "-");
+    let value = |text: &str| text.parse::<f64>().map_or_else(|_| json!(text), |number| json!(number));
+    Value::Object(stated.map(|(name, text)| ((*name).to_owned(), value(text))).collect())
 }
 
 /// `95/140`: keys held for 95 ms, 140 ms from key to key, with a rhythm that is always the same.

@@ -189,8 +189,22 @@ const OUTCOME_FIELDS: [&str; 7] =
     ["history", "level", "user_risk", "score_at_least", "factors", "signal", "evidence"];
 
 /// The keys of `Evidence` that a rule can do something with; the others are measures.
-pub(in crate::engine::policy) const EVIDENCE_KEYS: [&str; 9] =
-    ["changed", "new", "same", "class", "country", "browser", "os", "day", "asn"];
+pub(in crate::engine::policy) const EVIDENCE_KEYS: [&str; 14] = [
+    "changed",
+    "new",
+    "same",
+    "reused",
+    "by",
+    "class",
+    "country",
+    "browser",
+    "os",
+    "day",
+    "asn",
+    "factor",
+    "change",
+    "privilege",
+];
 
 /// Nobody can read a rule that negates a negation of a negation.
 const DEPTH_MAX: usize = 4;

@@ -263,6 +263,9 @@ fn shipped_policies_have_the_numbers_of_the_contract() {
     assert_eq!(default.failed_burst_half_life, Duration::from_mins(30));
     assert_eq!(default.challenge_fatigue_within, Duration::from_mins(30));
     assert_eq!(default.dormant_after, Duration::from_hours(180 * 24));
+    assert_eq!(default.token_reuse_grace, Duration::from_mins(1));
+    assert_eq!(default.credential_change_within, Duration::from_hours(24));
+    assert_eq!((default.rare_access_threshold, default.service_identity_times), (20, 3));
     assert_eq!(default.unanswered, Some(Duration::from_hours(7 * 24)));
     assert!(seed.rules.is_empty());
 }
