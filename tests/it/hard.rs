@@ -91,6 +91,7 @@ fn check(name: &str, text: &str) -> Vec<String> {
     assert!(demanded, "{name}: ends with events of which nothing is demanded");
     let shipped = |policy: &str| Ok(Policy::shipped(policy).unwrap());
     let played = transcript::play(name, &plain, &shipped).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    let played = format!("\n{played}");
     let said: Vec<_> = played.split("\n> ").skip(1).map(|block| (block, words(block))).collect();
     assert_eq!(said.len(), count, "{name}");
 

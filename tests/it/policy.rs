@@ -51,7 +51,7 @@ fn a_difference_is_shown_and_ends_with_1() {
     let event = "> 2026-01-05 09:00 ada login at=london device=laptop factors=password";
     std::fs::write(&file, format!("{event}\n< 99 high deny\n")).unwrap();
     let name = file.to_str().unwrap();
-    let unknown = "unknown unusual_location,impossible_travel,new_network,new_device,session_mismatch,unusual_time,anomalous_behavior";
+    let unknown = "unknown unusual_location,impossible_travel,new_network,new_device,session_mismatch,token_reuse,unusual_time,dormant_account,anomalous_behavior";
     let lines = [
         "< 0 low allow learned=now history=none confidence=0.0",
         "<   rule first-login → challenge (report only)",

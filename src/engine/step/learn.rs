@@ -63,7 +63,7 @@ fn observe(profile: &mut Profile, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>)
         return Learned::No;
     }
     let weight = assurance(outcome.presented);
-    let step = lesson(stage, is_login, weight, core.home_offset_minutes());
+    let step = lesson(stage, outcome, is_login, weight, core.home_offset_minutes());
     match outcome.decided.effective() {
         Action::Allow => {
             let inside = session(core, stage).filter(|_| !is_login);
@@ -92,13 +92,25 @@ fn observe(profile: &mut Profile, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>)
     }
 }
 
-/// What `stage` would teach. A program has no place, and its day is that of UTC, busy or not.
-pub(super) fn lesson(stage: &Stage<'_>, login: bool, weight: u8, home_offset_minutes: i16) -> LearnStep {
+/// What `stage` would teach. Where nobody can have come from is no fix, whatever was presented there:
+/// the next to be measured by it would be the user. A program has no place, and its day is that of
+/// UTC, busy or not.
+pub(super) fn lesson(
+    stage: &Stage<'_>,
+    outcome: &Outcomes<'_, '_>,
+    login: bool,
+    weight: u8,
+    home_offset_minutes: i16,
+) -> LearnStep {
     let step = LearnStep::of(stage.seen, login, weight, home_offset_minutes);
-    if !stage.seen.event.is_workload() {
-        return step;
+    if stage.seen.event.is_workload() {
+        return LearnStep { place: None, fix: false, interactive: true, utc_offset_minutes: 0, ..step };
     }
-    LearnStep { place: None, fix: false, interactive: true, utc_offset_minutes: 0, ..step }
+    let is_elsewhere = |signal| matches!(signal, Signal::ImpossibleTravel | Signal::TokenReuse);
+    if outcome.scored.reasons.iter().any(|reason| is_elsewhere(reason.signal)) {
+        return LearnStep { fix: false, utc_offset_minutes: home_offset_minutes, ..step };
+    }
+    step
 }
 
 /// What a login is worth: nobody types a stolen security key.

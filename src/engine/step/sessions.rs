@@ -9,7 +9,6 @@ use crate::engine::baseline::devices::Client;
 use crate::engine::baseline::session::Session;
 use crate::engine::baseline::{Core, Fix};
 use crate::model::event::Body;
-use crate::model::signal::Signal;
 use crate::model::{Action, ChallengeOutcome, EventType, Learned, SessionChange};
 
 /// Whether the event is one of a session that was told to end.
@@ -69,7 +68,7 @@ fn enter(core: &mut Core, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>, learned
         Action::Allow => {}
         _ => session.risky = true,
     }
-    let step = lesson(stage, false, 1, home_offset);
+    let step = lesson(stage, outcome, false, 1, home_offset);
     if learned == Learned::Now {
         session.taught = mark(&step);
     }
@@ -77,8 +76,7 @@ fn enter(core: &mut Core, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>, learned
     let is_trusted = !session.risky
         && !session.revoked
         && stage.seen.event.kind() == EventType::Session
-        && outcome.decided.effective() == Action::Allow
-        && !outcome.scored.reasons.iter().any(|reason| reason.signal == Signal::TokenReuse);
+        && outcome.decided.effective() == Action::Allow;
     if learned == Learned::Now || is_trusted {
         if let Some(coordinates) = step.place.filter(|_| step.fix) {
             session.fix = Some(Fix { coordinates, at });
