@@ -40,7 +40,7 @@ impl Detector for RareAccess {
         let known = apps.find(app_key(&event.tenant, name));
         // Below an administrator's, privileges say nothing that the app does not.
         let privilege_seen =
-            privilege < ADMIN || known.map_or(apps.highest_rank(), |app| app.rank) >= privilege;
+            privilege < ADMIN || known.map_or_else(|| apps.highest_rank(), |app| app.rank) >= privilege;
         let severity = match (known.is_some(), privilege_seen) {
             (true, true) => return Finding::Quiet,
             (true, false) => 700,

@@ -77,10 +77,8 @@ fn enter(core: &mut Core, stage: &Stage<'_>, outcome: &Outcomes<'_, '_>, learned
         && !session.revoked
         && stage.seen.event.kind() == EventType::Session
         && outcome.decided.effective() == Action::Allow;
-    if learned == Learned::Now || is_trusted {
-        if let Some(coordinates) = step.place.filter(|_| step.fix) {
-            session.fix = Some(Fix { coordinates, at });
-        }
+    if let Some(coordinates) = step.place.filter(|_| step.fix && (learned == Learned::Now || is_trusted)) {
+        session.fix = Some(Fix { coordinates, at });
     }
 }
 
