@@ -183,8 +183,8 @@ fn body(act: &Act) -> Body<'static> {
         },
         2 => Body::Session {
             change: SessionChange::from_code(act.pick % 5).unwrap(),
-            token_id: Some(text("t", act.pick % 60)),
-            previous_token_id: act.factors.is_multiple_of(2).then(|| text("t", (act.pick % 60 + 1) % 60)),
+            token_id: Some(text("t", act.pick % 12)),
+            previous_token_id: act.factors.is_multiple_of(2).then(|| text("t", (act.pick % 12 + 1) % 12)),
         },
         3 => Body::Credential {
             factor: Some(Factor::Password),
