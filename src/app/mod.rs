@@ -1,6 +1,7 @@
 //! Puts the parts together: the only file that knows every adapter.
 
 mod check;
+mod observe;
 mod run;
 
 use std::ffi::OsStr;
@@ -16,7 +17,7 @@ use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};
 use crate::config::{self, Flag, Loaded, LogFormat, Settings};
 use crate::engine::enrich::builtin::Builtin;
-use crate::ports::tables::{NoTables, Tables};
+use crate::ports::tables::{Atlas, NoTables};
 use crate::telemetry;
 
 /// Everything that a configuration file, the environment and the command line say.
@@ -81,7 +82,7 @@ pub(crate) fn instance(settings: &Settings) -> String {
 ///
 /// # Errors
 /// One message a mistake.
-pub(crate) fn tables(settings: &Settings) -> Result<Arc<dyn Tables>, Vec<String>> {
+pub(crate) fn tables(settings: &Settings) -> Result<Arc<dyn Atlas>, Vec<String>> {
     let config::Tables { geo, asn, networks } = settings.tables.clone();
     if geo.is_empty() && asn.is_empty() && networks.is_empty() {
         return Ok(Arc::new(NoTables));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::{connection, instance, tables, topic_names};
+use super::{connection, instance, observe, tables, topic_names};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
     Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions,
@@ -23,6 +23,7 @@ use crate::pipeline::lane::{self, Rendering};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::runtime::custody::Custody;
 use crate::runtime::feedback::{self, Stage};
+use crate::runtime::status::Status;
 use crate::runtime::stop::{ProcessClock, Pulse, Stop};
 use crate::runtime::worker::{self, Ended, Shared};
 use crate::telemetry::Happened;
@@ -43,13 +44,15 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     };
     let connection = connection.with_session_timeout(settings.run.session_timeout);
 
+    let clock = ProcessClock::default();
+    let status = Status::new(clock);
+    observe::begin(settings, &status)?;
     let stop = Stop::default();
     let signals = Signals::listen(stop.clone())?;
     let names = topic_names(settings);
     let Some((admin, there)) = reach(&connection, &names, &stop)? else { return signals.ended() };
     let input = check(&names, &there)?;
 
-    let clock = ProcessClock::default();
     let instance = instance(settings);
     let store = open_store(settings)?;
     let shared = Shared {
@@ -66,10 +69,11 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         },
         store,
         custody: Custody::default(),
-        tables,
+        tables: Arc::clone(&tables) as _,
         policy: Arc::new(policy),
         stop: stop.clone(),
         clock,
+        status: status.clone(),
     };
     let workers = settings.run.workers.unwrap_or_else(cores).max(1);
     info!(
@@ -87,14 +91,22 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     for number in 0..workers {
         let pulse = Pulse::new(clock);
         let run = worker_thread(number, &shared, &connection, &names, settings, pulse.clone());
-        threads.push(Thread::start(&format!("worker-{number}"), pulse, run)?);
+        let name = format!("worker-{number}");
+        status.watch(&name, pulse.clone());
+        threads.push(Thread::start(&name, pulse, run)?);
     }
     let pulse = Pulse::new(clock);
     let run = feedback_thread(&shared, &connection, &names, settings, pulse.clone());
+    status.watch("feedback", pulse.clone());
     threads.push(Thread::start("feedback", pulse, run)?);
+    observe::canaries(settings, tables, &shared)?;
+    if settings.metrics.listen.is_some() {
+        observe::survey(&connection, &names, &shared)?;
+    }
 
     let ended = watch(&threads, &stop, &admin, &names, input.partitions);
     stop.set();
+    status.stopping();
     let left = leave(threads);
     // The store's last handle: what the lanes closed is on disk.
     drop(shared);

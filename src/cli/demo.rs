@@ -40,6 +40,7 @@ use crate::pipeline::lane::{Rendering, Settings};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::ports::tables::Atlas;
 use crate::runtime::custody::Custody;
+use crate::runtime::status::Status;
 use crate::runtime::stop::{ProcessClock, Pulse, Stop};
 use crate::runtime::worker::{self, Ended, Shared};
 use crate::simulate::World;
@@ -138,6 +139,7 @@ fn start_worker(
         stop: stop.clone(),
         clock,
         custody: Custody::default(),
+        status: Status::new(clock),
     };
     let source = Box::new(Patient { inner: log.join(MEMBER) });
     let ledger = Box::new(log.ledger(MEMBER));

@@ -44,6 +44,9 @@ pub(super) struct Flags {
     /// Goes on where retention deleted events before they were read, and says so in `risk.rejected`.
     #[arg(long)]
     accept_gap: bool,
+    /// Answers /metrics, /health and /ready there; a port alone is one of loopback.
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics_listen: Option<String>,
 }
 
 impl Source {
@@ -64,6 +67,7 @@ impl Flags {
         said.extend(list("--asn", "tables.asn", &self.asn));
         said.extend(list("--networks", "tables.networks", &self.networks));
         said.extend(one("--policy", "policy.file", self.policy.as_deref()));
+        said.extend(one("--metrics-listen", "metrics.listen", self.metrics_listen.as_deref()));
         if self.accept_gap {
             said.push(Flag { name: "--accept-gap", path: "run.accept_gap", value: "true".into() });
         }

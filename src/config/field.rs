@@ -1,6 +1,7 @@
 //! How one setting is read from a document, and shown again: by the type of where it is kept.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -216,6 +217,20 @@ impl Field for Option<PathBuf> {
 
     fn shown(&self) -> Option<Json> {
         self.as_ref().map(|path| json!(path.display().to_string()))
+    }
+}
+
+impl Field for Option<SocketAddr> {
+    fn read(&mut self, value: &Value<'_>, kind: &Kind) -> Option<()> {
+        match super::listen_address(text(value, kind)?) {
+            Ok(address) => *self = Some(address),
+            Err(what) => return value.expected(what),
+        }
+        Some(())
+    }
+
+    fn shown(&self) -> Option<Json> {
+        self.map(|address| json!(address.to_string()))
     }
 }
 

@@ -288,6 +288,18 @@ const REST: &[Row] = &[
         |to| &mut to.policy.file,
     ),
     row(
+        "metrics.listen",
+        Kind::Text(ADDRESS),
+        "Where `/metrics`, `/health` and `/ready` are answered, over HTTP without a password; a port alone is one of loopback. Without it nowhere, and nothing is counted.",
+        |to| &mut to.metrics.listen,
+    ),
+    row(
+        "canary.interval",
+        Kind::TimeOrNone { least: SECOND },
+        "How often every detector is shown a synthetic subject about whom it must speak; `\"none\"` for never.",
+        |to| &mut to.canary.interval,
+    ),
+    row(
         "log.filter",
         Kind::Text(NAME),
         "What is logged: a level, or a list like `info,librdkafka=debug`.",
@@ -337,6 +349,12 @@ const TOPIC: Form = Form {
     pattern: "^[A-Za-z0-9._-]{1,249}$",
     bytes_max: 249,
     is_allowed: is_plain,
+};
+const ADDRESS: Form = Form {
+    what: "an address and a port such as 127.0.0.1:9464, or a port of loopback",
+    pattern: r"^([0-9.]+|\[[0-9a-fA-F:.]+\])?:?[0-9]{1,5}$",
+    bytes_max: 64,
+    is_allowed: |byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']'),
 };
 /// It stands in group and transactional ids, in logs and in file names of other tools.
 const INSTANCE: Form = Form {

@@ -17,6 +17,7 @@ mod schema;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub tables: Tables,
     /// `[policy] file`: a file, or the name of a shipped policy.
     pub policy: Policy,
+    pub metrics: Metrics,
+    pub canary: Canary,
     pub log: Log,
 }
 
@@ -120,6 +123,26 @@ pub struct Policy {
     pub file: String,
 }
 
+/// `[metrics]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Where `/metrics`, `/health` and `/ready` are answered; `None`: nowhere, and nothing is counted.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[canary]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// How often every detector is shown what must make it speak; `None`: never.
+    pub interval: Option<Duration>,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self { interval: Some(Duration::from_secs(60)) }
+    }
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -179,6 +202,18 @@ impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".into(), format: LogFormat::Text }
     }
+}
+
+/// `ADDR:PORT`; a port alone is one of loopback. Names are not resolved: what is listened at must be
+/// seen in the file.
+///
+/// # Errors
+/// What is expected.
+fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    text.parse().map_err(|_no_address| "an address and a port such as 127.0.0.1:9464, or a port of loopback")
 }
 
 /// Variables of the environment, by name.

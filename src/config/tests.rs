@@ -206,6 +206,19 @@ fn an_option_is_held_to_the_same() {
 }
 
 #[test]
+fn a_port_alone_is_one_of_loopback() {
+    let listen = |text: &str| settings(text, &[]).metrics.listen.map(|address| address.to_string());
+    assert_eq!(listen("[metrics]\nlisten = '9464'").as_deref(), Some("127.0.0.1:9464"));
+    assert_eq!(listen("[metrics]\nlisten = ':9464'").as_deref(), Some("127.0.0.1:9464"));
+    assert_eq!(listen("[metrics]\nlisten = '[::]:1'").as_deref(), Some("[::]:1"));
+    assert_eq!(listen("").as_deref(), None);
+    assert_eq!(settings("[canary]\ninterval = 'none'", &[]).canary.interval, None);
+    let mistakes = loaded("[metrics]\nlisten = 'localhost:9464'", &[]).unwrap_err();
+    assert!(mistakes[0].contains("127.0.0.1:9464, or a port of loopback"), "{mistakes:?}");
+    assert!(loaded("[canary]\ninterval = '10ms'", &[]).is_err());
+}
+
+#[test]
 fn a_missing_default_file_is_no_error() {
     let none = |_: &Path| Err(io::ErrorKind::NotFound.into());
     assert_eq!(load(None, &Environment::new(), &[], &none).sound(), Ok(Settings::default()));

@@ -9,6 +9,7 @@ pub mod id;
 pub mod observation;
 pub mod place;
 pub mod signal;
+pub mod tally;
 pub mod time;
 
 pub use words::{

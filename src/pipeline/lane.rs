@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 pub(super) use self::refused::panicked;
 use self::refused::{Refused, fallback_id, refused_detail};
+pub use self::standing::Stand;
 pub use self::words::{Offered, Rendering, Settings, With};
 
 use super::cache::{Cache, Seat};
@@ -41,6 +42,7 @@ use crate::engine::enrich::Enricher;
 use crate::engine::step::{Stepped, step};
 use crate::model::decision::Ruling;
 use crate::model::id::Position;
+use crate::model::time::Timestamp;
 use crate::model::{EventType, Reject};
 use crate::ports::ledger::{Mark, Output, Positions, Unit};
 use crate::ports::source::Record;
@@ -53,7 +55,9 @@ pub struct Lane {
     /// What the broker has, and where its output stands.
     committed: Spot,
     /// What the store has.
-    stored: Option<Mark>,
+    stored: Option<Spot>,
+    /// Own time of the last record that is committed.
+    recorded_at: Option<Timestamp>,
     /// After the last record that was offered.
     tip: Mark,
     open: Open,
@@ -110,7 +114,8 @@ impl Lane {
             overlay: Overlay::new(settings.hash_seed),
             settings,
             committed: spot,
-            stored: Some(plan.mark),
+            stored: Some(spot),
+            recorded_at: None,
             tip: plan.mark,
             open: Open::default(),
             pending: None,
@@ -157,6 +162,7 @@ impl Lane {
                 Offered::Rejected(rejected.reason)
             }
         };
+        self.open.unit.tally.arrived(record.recorded_at);
         self.tip.offset = record.offset.saturating_add(1);
         self.open.offered += 1;
         Ok(offered)
@@ -210,7 +216,10 @@ impl Lane {
             self.open.touched.push(seat);
         }
         let ruling = match stepped {
-            Stepped::Duplicate => return Ok((Offered::Duplicate, self.tip.chain)),
+            Stepped::Duplicate => {
+                self.open.unit.tally.duplicate();
+                return Ok((Offered::Duplicate, self.tip.chain));
+            }
             Stepped::Missing(part) => {
                 return Err(Refused::damaged(self.partition, &format!("part `{part}` is gone")));
             }
@@ -225,6 +234,7 @@ impl Lane {
             )));
         }
         self.open.urgent |= !ruling.revocations.is_empty();
+        self.open.unit.tally.decided(&ruling.decision, ruling.alert.is_some(), ruling.revocations.len());
         Ok((offered, chain))
     }
 
@@ -282,6 +292,7 @@ impl Lane {
 
     fn reject(&mut self, record: &Record<'_>, rejected: &Rejected) {
         let settings = Arc::clone(&self.settings);
+        self.open.unit.tally.rejected(rejected.reason);
         self.scratch.id.clear();
         fallback_id(&mut self.scratch.id, &settings.topic, record);
         let key = self.open.unit.key(self.scratch.id.as_bytes());
@@ -352,6 +363,7 @@ impl Lane {
             self.cache.unpin(seat);
         }
         self.committed = Spot { mark: unit.to, positions: self.committed.positions.then(positions) };
+        self.recorded_at = unit.tally.last_arrival().or(self.recorded_at);
         self.gap = None;
         self.refused = self.refused.split_off(&unit.to.offset);
         self.scratch.touched = touched;
@@ -399,7 +411,7 @@ impl Lane {
     /// Everything committed since the last checkpoint, as one batch. `None` when there is nothing,
     /// or while one is under way.
     pub fn checkpoint(&mut self) -> Option<Arc<Batch>> {
-        if self.stored == Some(self.committed.mark) {
+        if self.is_stored() {
             return None;
         }
         let batch = self.overlay.drain(self.committed)?;
@@ -416,14 +428,14 @@ impl Lane {
         self.overlay.drained();
         if let Some(spot) = &batch.place {
             self.broken.store_is_behind(spot.mark, self.committed);
-            self.stored = Some(spot.mark);
+            self.stored = Some(*spot);
         }
     }
 
     /// For [`close`](crate::ports::store::StateStore::close). Only after everything committed is checkpointed.
     #[must_use]
     pub fn close(&self) -> Option<Vec<u8>> {
-        (self.overlay.is_drained() && self.stored == Some(self.committed.mark)).then(|| self.filter.encode())
+        (self.overlay.is_drained() && self.is_stored()).then(|| self.filter.encode())
     }
 
     /// Starts the open unit anew at the committed mark.
@@ -444,6 +456,7 @@ impl Lane {
             );
             self.scratch.id.clear();
             fallback_id(&mut self.scratch.id, &settings.topic, &record);
+            self.open.unit.tally.rejected(Reject::Gap);
             let key = self.open.unit.key(self.scratch.id.as_bytes());
             self.open.unit.push(Output::Rejected, gap.from, key, |out| {
                 wire::rejected(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::model::id::Digest;
+use crate::model::tally::Tally;
 
 /// How far a lane has come: the next input offset, and the chain after the last decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub struct Unit {
     pub number: u64,
     pub from: Mark,
     pub to: Mark,
+    /// What the records were decided to be: counted when the unit is committed, and only then.
+    pub tally: Tally,
     bytes: Vec<u8>,
     records: Vec<Entry>,
 }
@@ -145,11 +148,13 @@ impl Unit {
 
     /// Empties it for `partition`, keeping its buffers.
     pub fn reset(&mut self, partition: i32, number: u64, from: Mark) {
+        self.tally.reset();
         *self = Self {
             partition,
             number,
             from,
             to: from,
+            tally: std::mem::take(&mut self.tally),
             bytes: std::mem::take(&mut self.bytes),
             records: std::mem::take(&mut self.records),
         };

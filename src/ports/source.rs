@@ -51,6 +51,12 @@ pub trait Source: std::fmt::Debug {
     /// When the client refuses.
     fn release(&mut self, partitions: &[i32]) -> Result<(), Failure>;
 
+    /// Where the client reads on, which passes control records that nobody decides; `None` when it
+    /// cannot tell.
+    fn position(&self, _partition: i32) -> Option<i64> {
+        None
+    }
+
     /// Stops (or goes on) fetching, so that memory does not grow with lag.
     ///
     /// # Errors

@@ -1,12 +1,18 @@
 //! What waits: threads that carry out what the pure pipeline says.
 //!
 //! A [`worker`] polls its source on one thread, publishes on a second and checkpoints on a third;
-//! [`feedback`] copies what people said into the input; [`stop`] is how all of them are told to end,
+//! [`feedback`] copies what people said into the input; [`status`] is how all of them stand, [`survey`]
+//! what the broker says of it, [`probes`] who tells it to Prometheus, [`canary`] whether every detector still
+//! speaks; [`stop`] is how all of them are told to end,
 //! and how a thread that hangs is noticed.
 
+pub mod canary;
 pub mod custody;
 pub mod feedback;
 mod keeper;
+pub mod probes;
 mod publisher;
+pub mod status;
 pub mod stop;
+pub mod survey;
 pub mod worker;

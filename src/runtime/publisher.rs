@@ -1,15 +1,16 @@
 //! The thread that publishes, so that lanes go on deciding while a transaction commits.
 
-#![expect(clippy::disallowed_methods, reason = "measures how long a transaction takes")]
+#![expect(clippy::disallowed_methods, reason = "measures how long a transaction takes, and when it ended")]
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::model::time::Timestamp;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Ledger, Positions, Unit};
-use crate::telemetry::Happened;
+use crate::telemetry::{Happened, Meters};
 
 /// A ledger on a thread of its own. The worker uses the ledger itself only while nothing is being
 /// published.
@@ -37,8 +38,9 @@ impl Publisher {
         let thread = std::thread::Builder::new().name("publisher".into()).spawn({
             let ledger = Arc::clone(&ledger);
             move || {
+                let meters = Meters::default();
                 for units in units {
-                    let outcome = publish(&mut **lock(&ledger), &units);
+                    let outcome = publish(&mut **lock(&ledger), &units, &meters);
                     // Before the lane is told: it takes the buffers back.
                     drop(units);
                     if outcomes.send(outcome).is_err() {
@@ -83,7 +85,7 @@ impl Drop for Publisher {
     }
 }
 
-fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>]) -> Outcome {
+fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>], meters: &Meters) -> Outcome {
     let began = Instant::now();
     let outcome = ledger.publish(units);
     if outcome.is_ok() {
@@ -94,8 +96,16 @@ fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>]) -> Outcome {
             took: began.elapsed(),
         }
         .emit();
+        let now = wall();
+        units.iter().for_each(|unit| meters.committed(&unit.tally, now));
     }
     outcome
+}
+
+/// Records carry the wall's time, so what has passed since is told by it.
+fn wall() -> Timestamp {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(passed.as_micros()).ok().and_then(Timestamp::from_micros).unwrap_or(Timestamp::EPOCH)
 }
 
 fn lock(ledger: &Mutex<Box<dyn Ledger + Send>>) -> MutexGuard<'_, Box<dyn Ledger + Send>> {

@@ -20,12 +20,13 @@ use tracing::info;
 use super::custody::{Custody, Ticket};
 use super::keeper::{Done, Keeper};
 use super::publisher::Publisher;
+use super::status::Status;
 use super::stop::{ProcessClock, Pulse, Stop};
 use crate::engine::policy::Policy;
 use crate::pipeline::dispatch::{Command, Dispatch, Pace};
 use crate::pipeline::lane::Settings;
 use crate::pipeline::recover::Wishes;
-use crate::ports::clock::Clock as _;
+use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::failure::Failure;
 use crate::ports::ledger::Ledger;
 use crate::ports::source::Source;
@@ -47,6 +48,7 @@ pub struct Shared {
     pub policy: Arc<Policy>,
     pub stop: Stop,
     pub clock: ProcessClock,
+    pub status: Status,
 }
 
 /// Why a worker ended before it was told to.
@@ -87,7 +89,9 @@ pub fn run(
         hanging: BTreeSet::new(),
         tickets: BTreeMap::new(),
         deferred: Vec::new(),
+        reported_at: Tick::default(),
     };
+    worker.shared.status.joining(number);
     worker.run()
 }
 
@@ -110,6 +114,7 @@ struct Worker {
     tickets: BTreeMap<i32, Ticket>,
     /// What the source said while a partition was being restored.
     deferred: Vec<Assignment>,
+    reported_at: Tick,
 }
 
 /// An arrival that is no record, owned.
@@ -138,6 +143,7 @@ impl Worker {
                 return Ok(());
             }
             self.announce()?;
+            self.report();
             self.take_in()?;
         }
     }
@@ -241,6 +247,7 @@ impl Worker {
             Command::Release(partitions) => {
                 self.leaving = self.stopping;
                 Happened::Released { worker: self.number, partitions: partitions.len(), lost: false }.emit();
+                self.shared.status.released(self.number, &partitions);
                 if !self.stopping {
                     self.source.release(&partitions).map_err(ended)?;
                 }
@@ -282,6 +289,17 @@ impl Worker {
         Ok(())
     }
 
+    /// Says how far the lanes have come, now and then.
+    fn report(&mut self) {
+        let now = self.shared.clock.now();
+        if now.since(self.reported_at) < REPORT_EVERY {
+            return;
+        }
+        self.reported_at = now;
+        let stands = self.dispatch.stands().map(|stand| (stand, self.source.position(stand.partition)));
+        self.shared.status.stands(self.number, stands);
+    }
+
     fn assignment(&mut self, assignment: Assignment) -> Result<(), Ended> {
         match assignment {
             Assignment::Assigned(partitions) => {
@@ -291,6 +309,7 @@ impl Worker {
                 }
                 info!(worker = self.number, ?partitions, "partitions assigned");
                 self.announced.clear();
+                self.shared.status.assigned(self.number, &partitions);
                 self.dispatch.assigned(&partitions);
             }
             Assignment::Revoked(partitions) => {
@@ -302,6 +321,7 @@ impl Worker {
             }
             Assignment::Lost(partitions) => {
                 Happened::Released { worker: self.number, partitions: partitions.len(), lost: true }.emit();
+                self.shared.status.joining(self.number);
                 self.dispatch.lost(&partitions);
             }
         }
@@ -339,3 +359,5 @@ fn ended(failure: Failure) -> Ended {
 
 /// Longest wait for a record: how soon a stop is noticed.
 const POLL_MAX: Duration = Duration::from_millis(100);
+/// Far more often than anybody asks.
+const REPORT_EVERY: Duration = Duration::from_secs(1);

@@ -12,6 +12,7 @@ mod agents;
 pub mod attacks;
 mod calendar;
 mod campaign;
+pub mod canary;
 mod day;
 pub mod demo;
 mod dice;

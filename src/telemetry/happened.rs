@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use tracing::{error, info, warn};
+
+use super::table;
 
 /// Something worth a line and a number.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,19 @@ pub enum Happened<'a> {
         partition: i32,
         took: Duration,
     },
+    /// A detector did not speak about the event that must make it speak.
+    CanarySilent {
+        signal: &'a str,
+        why: &'a str,
+    },
+    /// It speaks again.
+    CanaryBack {
+        signal: &'a str,
+    },
+    CanariesRan {
+        canaries: usize,
+        silent: usize,
+    },
     /// The broker cannot be reached; said once, and once when it is back.
     BrokerAway {
         bootstrap: &'a str,
@@ -74,52 +89,64 @@ impl Happened<'_> {
     pub fn emit(self) {
         match self {
             Self::Ready { worker, group, instance, partitions } => {
-                counter!("ward_assignments_total").increment(1);
+                counter!(table::ASSIGNMENTS.name).increment(1);
                 info!(worker, group, instance, partitions, "ready");
             }
             Self::Released { worker, partitions, lost } => {
-                counter!("ward_releases_total", "lost" => if lost { "yes" } else { "no" }).increment(1);
+                counter!(table::RELEASES.name, "lost" => if lost { "yes" } else { "no" }).increment(1);
                 info!(worker, partitions, lost, "partitions given up");
             }
             Self::Recovered { partition, way, offset, changes, took } => {
-                counter!("ward_recoveries_total", "way" => way.to_owned()).increment(1);
-                histogram!("ward_recovery_seconds").record(took);
+                counter!(table::RECOVERIES.name, "way" => way.to_owned()).increment(1);
+                histogram!(table::RECOVERY.name).record(took);
                 info!(partition, way, offset, changes, ?took, "lane recovered");
             }
             Self::LaneStopped { partition, why } => {
-                counter!("ward_lanes_stopped_total").increment(1);
+                counter!(table::LANES_STOPPED.name).increment(1);
                 error!(partition, why, "lane stopped");
             }
             Self::Published { units, records, bytes, took } => {
-                counter!("ward_transactions_total", "outcome" => "committed").increment(1);
-                counter!("ward_published_records_total").increment(records as u64);
-                counter!("ward_published_bytes_total").increment(bytes as u64);
-                histogram!("ward_commit_seconds").record(took);
+                counter!(table::TRANSACTIONS.name, "outcome" => "committed").increment(1);
+                counter!(table::PUBLISHED_RECORDS.name).increment(records as u64);
+                counter!(table::PUBLISHED_BYTES.name).increment(bytes as u64);
+                histogram!(table::COMMIT.name).record(took);
                 tracing::debug!(units, records, bytes, ?took, "published");
             }
             Self::NotPublished { worker, kind, why } => {
-                counter!("ward_transactions_total", "outcome" => kind.to_owned()).increment(1);
+                counter!(table::TRANSACTIONS.name, "outcome" => kind.to_owned()).increment(1);
                 warn!(worker, kind, why, "transaction not committed; its units are decided again");
             }
             Self::Checkpointed { partitions, parts, took } => {
-                counter!("ward_checkpoint_parts_total").increment(parts as u64);
-                histogram!("ward_checkpoint_seconds").record(took);
+                counter!(table::CHECKPOINT_PARTS.name).increment(parts as u64);
+                histogram!(table::CHECKPOINT.name).record(took);
                 tracing::debug!(partitions, parts, ?took, "checkpoint");
             }
             Self::StoreFailed { why } => {
-                counter!("ward_store_failures_total").increment(1);
+                counter!(table::STORE_FAILURES.name).increment(1);
                 warn!(why, "store");
             }
             Self::StoreVerified { partition, took } => {
-                counter!("ward_store_verifications_total").increment(1);
+                counter!(table::STORE_VERIFICATIONS.name).increment(1);
                 info!(partition, ?took, "store verified");
             }
+            Self::CanarySilent { signal, why } => {
+                counter!(table::CANARY_CHANGES.name, "to" => "silent").increment(1);
+                error!(signal, why, "a detector is silent: what it should see is decided without it");
+            }
+            Self::CanaryBack { signal } => {
+                counter!(table::CANARY_CHANGES.name, "to" => "speaks").increment(1);
+                info!(signal, "the detector speaks again");
+            }
+            Self::CanariesRan { canaries, silent } => {
+                let outcome = if silent == 0 { "complete" } else { "silent" };
+                counter!(table::CANARY_RUNS.name, "outcome" => outcome).increment(1);
+                tracing::debug!(canaries, silent, "canaries ran");
+            }
             Self::BrokerAway { bootstrap, why } => {
-                gauge!("ward_broker_up").set(0.0);
+                counter!(table::BROKER_AWAY.name).increment(1);
                 warn!(bootstrap, why, "no broker; trying until there is one");
             }
             Self::BrokerBack { bootstrap, after } => {
-                gauge!("ward_broker_up").set(1.0);
                 info!(bootstrap, ?after, "broker reached");
             }
         }

@@ -16,6 +16,7 @@ use wardstream::ports::ledger::Output;
 use wardstream::ports::store::{StateStore, StoreError};
 use wardstream::ports::tables::NoTables;
 use wardstream::runtime::custody::Custody;
+use wardstream::runtime::status::Status;
 use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
 use wardstream::runtime::worker::{self, Ended, Shared};
 
@@ -64,6 +65,7 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
         policy: Arc::new(Policy::shipped("default").unwrap()),
         stop: stop.clone(),
         clock,
+        status: Status::new(clock),
     };
     let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

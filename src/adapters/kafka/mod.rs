@@ -16,6 +16,7 @@ mod publish;
 mod secret;
 mod settings;
 mod source;
+mod survey;
 pub mod topics;
 mod writer;
 
@@ -25,3 +26,4 @@ pub use properties::is_reserved;
 pub use publish::Publisher;
 pub use settings::{Connection, Mechanism, Sasl, Settings, Tls};
 pub use source::KafkaSource;
+pub use survey::Survey;

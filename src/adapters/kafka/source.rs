@@ -202,6 +202,13 @@ impl Source for KafkaSource {
         self.consumer.unassign().map_err(|error| Failure::Unreachable(error.to_string()))
     }
 
+    fn position(&self, partition: i32) -> Option<i64> {
+        match self.consumer.position().ok()?.find_partition(&self.topic, partition)?.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+
     fn pause(&mut self, paused: bool) -> Result<(), Failure> {
         if self.paused == paused {
             return Ok(());

@@ -125,6 +125,11 @@ const OF_PEOPLE: [Signal; 7] = [
     Signal::ChallengeFatigue,
 ];
 
+/// Signals that have a detector.
+pub fn spoken() -> impl Iterator<Item = Signal> {
+    DETECTORS.iter().map(|detector| detector.signal())
+}
+
 static DETECTORS: &[&dyn Detector] = &[
     #[cfg(test)]
     &planted::Planted,

@@ -1,7 +1,7 @@
 //! How a dispatch stands: its lanes, what is open, what is under way.
 
 use super::{Dispatch, Seat};
-use crate::pipeline::lane::Lane;
+use crate::pipeline::lane::{Lane, Stand};
 
 impl Dispatch {
     pub(super) fn lanes(&self) -> impl Iterator<Item = &Lane> {
@@ -42,6 +42,11 @@ impl Dispatch {
     /// Every partition that is held, and whether it is served.
     pub fn partitions(&self) -> impl Iterator<Item = (i32, bool)> {
         self.seats.iter().map(|(partition, seat)| (*partition, matches!(seat, Seat::Running(_))))
+    }
+
+    /// How far every lane has come.
+    pub fn stands(&self) -> impl Iterator<Item = Stand> {
+        self.lanes().map(Lane::stand)
     }
 
     /// Whether a transaction is under way.

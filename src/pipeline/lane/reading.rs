@@ -81,11 +81,11 @@ impl Lane {
     /// A miss on a key that the filter knows: the filter errs once in a hundred thousand, a store
     /// that lost a key would make a stranger of a known user. A scan tells.
     fn suspect(&mut self, store: &dyn StateStore) -> Result<(), Refused> {
-        if self.verified.is_some() && self.verified == self.stored {
+        if self.verified.is_some() && self.verified == self.stored.map(|spot| spot.mark) {
             return Ok(());
         }
         store.verify(self.partition, &mut |_| ()).map_err(Refused::Store)?;
-        self.verified = self.stored;
+        self.verified = self.stored.map(|spot| spot.mark);
         Ok(())
     }
 }

@@ -12,12 +12,14 @@ use crate::pipeline::recover::{Because, Way};
 use crate::pipeline::restore::{self, Progress, Taken, Trouble};
 use crate::ports::clock::Clock as _;
 use crate::ports::source::{Arrival, Source};
+use crate::runtime::status::Phase;
 use crate::runtime::stop::Pulse;
 use crate::telemetry::{Happened, Restoring};
 
 impl Worker {
     pub(super) fn take_over(&mut self, partition: i32) -> Result<(), Ended> {
         let began = Instant::now();
+        self.shared.status.phase(self.number, partition, Phase::Restoring);
         self.tickets.insert(partition, self.shared.custody.take(partition));
         let mut watch = Watch::new(partition, self.pulse.clone());
         let (source, stop) = (&mut self.source, &self.shared.stop);
@@ -44,6 +46,7 @@ impl Worker {
                 self.refusals.remove(&partition);
                 self.hanging.remove(&partition);
                 self.dispatch.ready(partition, taken);
+                self.shared.status.phase(self.number, partition, Phase::Served);
             }
             Err(trouble) => self.troubled(partition, &trouble),
         }
@@ -55,9 +58,11 @@ impl Worker {
         if self.dispatch.refuses(partition) {
             let why = trouble.to_string();
             Happened::LaneStopped { partition, why: &why }.emit();
+            self.shared.status.phase(self.number, partition, Phase::Refused(why.clone()));
             self.refusals.insert(partition, why);
             return;
         }
+        self.shared.status.phase(self.number, partition, Phase::Waiting);
         match trouble {
             Trouble::BrokenOff => debug!(partition, "restore broken off"),
             // Said once: it is looked for several times a second.

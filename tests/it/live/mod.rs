@@ -8,6 +8,7 @@ mod adapter;
 mod broker;
 mod foreign;
 mod leftover;
+mod observe;
 mod permissions;
 mod run;
 mod ward;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wardstream::ports::ledger::Output;
+use wardstream::ports::ledger::{Output, Unit};
 use wardstream::ports::store::{Spot, StateStore as _};
 
 use super::world::World;
@@ -23,6 +23,11 @@ impl World<'_> {
                 if place.is_some_and(|Spot { mark, .. }| mark.offset > committed) {
                     return Err(format!("the store of {} is ahead in partition {number}", node.name));
                 }
+            }
+        }
+        for worker in self.nodes.iter().filter_map(|node| node.worker.as_ref()) {
+            for unit in worker.flight.iter().flat_map(|(units, _)| units) {
+                counted(unit)?;
             }
         }
         let broken: u64 = self
@@ -92,6 +97,27 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// What a unit is counted as is what it carries.
+fn counted(unit: &Unit) -> Result<(), String> {
+    let written = |output| unit.records().filter(|record| record.output == output).count();
+    let tally = &unit.tally;
+    let sum = |counts: &[u32]| counts.iter().sum::<u32>() as usize;
+    let decided = written(Output::Decisions);
+    for (what, counts) in
+        [("actions", &tally.actions[..]), ("events", &tally.events), ("learned", &tally.learned)]
+    {
+        same(what, unit.partition, &sum(counts), &decided)?;
+    }
+    same("alerts counted", unit.partition, &(tally.alerts as usize), &written(Output::Alerts))?;
+    same(
+        "revocations counted",
+        unit.partition,
+        &(tally.revocations as usize),
+        &written(Output::Revocations),
+    )?;
+    same("rejected counted", unit.partition, &sum(&tally.rejected), &written(Output::Rejected))
 }
 
 fn same<T: PartialEq + std::fmt::Debug + ?Sized>(

@@ -1,0 +1,108 @@
+//! What watches `ward run`: the listener for metrics and probes, the survey of the broker.
+
+#![expect(clippy::disallowed_methods, reason = "the edge asks the wall clock")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing::{info, warn};
+
+use crate::adapters::kafka::topics::Names;
+use crate::adapters::kafka::{Connection, Survey};
+use crate::cli::Failure;
+use crate::config::Settings;
+use crate::model::time::Timestamp;
+use crate::ports::tables::Atlas;
+use crate::runtime::canary;
+use crate::runtime::probes::{self, Probes};
+use crate::runtime::status::{EVENTS, Ends, Status, TableFile};
+use crate::runtime::survey;
+use crate::runtime::worker::Shared;
+use crate::simulate::canary::{Aviary, Expected};
+use crate::telemetry::Exporter;
+
+/// Listens, if the settings say where: before the broker is there, so that waiting for it can be seen.
+///
+/// # Errors
+/// When the address cannot be listened at.
+pub(super) fn begin(settings: &Settings, status: &Status) -> Result<(), Failure> {
+    let Some(listen) = settings.metrics.listen else { return Ok(()) };
+    let Some(exporter) = Exporter::install() else {
+        return Err(Failure::Internal("metrics are counted already".into()));
+    };
+    status.tables(table_files(settings));
+    let probes = Probes { exporter, status: status.clone(), wall };
+    let address = probes::listen(listen, probes).map_err(|error| {
+        Failure::input(format!(
+            "cannot listen at `{listen}` ({error}); give --metrics-listen, or [metrics] listen, a free address of this machine"
+        ))
+    })?;
+    if !address.ip().is_loopback() {
+        warn!(%address, "metrics can be read from other machines, without a password");
+    }
+    info!(%address, "metrics");
+    Ok(())
+}
+
+/// Starts to ask the broker where partitions end. The thread ends with the process.
+///
+/// # Errors
+/// When the clients or the thread cannot be made.
+pub(super) fn survey(connection: &Connection, names: &Names, shared: &Shared) -> Result<(), Failure> {
+    let clients = Survey::new(connection).map_err(|failure| Failure::Internal(failure.to_string()))?;
+    let (events, decisions) = (names.events.clone(), names.decisions.clone());
+    let (status, stop, tables) = (shared.status.clone(), shared.stop.clone(), shared.tables.clone());
+    let bootstrap = connection.bootstrap().to_owned();
+    let run = move || {
+        survey::run(&status, &stop, &bootstrap, &mut |topic, partition| {
+            status.broken_lookups(tables.broken());
+            let name = if topic == EVENTS { &events } else { &decisions };
+            clients.ends(name, partition).map(|(stable, high)| Ends { stable, high })
+        });
+    };
+    let started = std::thread::Builder::new().name("survey".into()).spawn(run);
+    started.map(drop).map_err(|error| Failure::Internal(format!("thread survey: {error}")))
+}
+
+/// Starts to show every detector, on a schedule, what must make it speak.
+///
+/// # Errors
+/// When the thread cannot be made.
+pub(super) fn canaries(settings: &Settings, atlas: Arc<dyn Atlas>, shared: &Shared) -> Result<(), Failure> {
+    let Some(interval) = settings.canary.interval else { return Ok(()) };
+    let tables = &settings.tables;
+    let expected = Expected { places: !tables.geo.is_empty(), networks: !tables.networks.is_empty() };
+    let (status, stop, policy) = (shared.status.clone(), shared.stop.clone(), Arc::clone(&shared.policy));
+    let run = move || {
+        // Here, because a full database takes a while to look through.
+        let aviary = Aviary::build(&*atlas, expected);
+        canary::run(&status, &stop, interval, &mut || aviary.sing(wall(), &*atlas, &policy));
+    };
+    let started = std::thread::Builder::new().name("canary".into()).spawn(run);
+    started.map(drop).map_err(|error| Failure::Internal(format!("thread canary: {error}")))
+}
+
+fn table_files(settings: &Settings) -> Vec<TableFile> {
+    let tables = &settings.tables;
+    let of = |table, paths: &[PathBuf]| -> Vec<TableFile> {
+        paths.iter().filter_map(|path| table_file(table, path)).collect()
+    };
+    [of("geo", &tables.geo), of("asn", &tables.asn), of("networks", &tables.networks)].concat()
+}
+
+/// `None` for a table that is no file.
+fn table_file(table: &'static str, path: &Path) -> Option<TableFile> {
+    let changed = std::fs::metadata(path).ok()?.modified().ok()?;
+    let changed_at = timestamp(changed)?;
+    Some(TableFile { table, file: path.file_name()?.to_string_lossy().into_owned(), changed_at })
+}
+
+fn wall() -> Timestamp {
+    timestamp(SystemTime::now()).unwrap_or(Timestamp::EPOCH)
+}
+
+fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    let passed = time.duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::from_micros(i64::try_from(passed.as_micros()).ok()?)
+}
