@@ -72,8 +72,10 @@ pub(crate) fn check(loaded: &Loaded, is_offline: bool) -> Report {
     }
     places(loaded, &mut report);
     report.looked(Area::Policy);
-    for mistake in Policy::load(&settings.policy.file, &read_text).err().into_iter().flatten() {
-        report.document(Area::Policy, &mistake);
+    for policy in [Some(&settings.policy.file), settings.policy.shadow.as_ref()].into_iter().flatten() {
+        for mistake in Policy::load(policy, &read_text).err().into_iter().flatten() {
+            report.document(Area::Policy, &mistake);
+        }
     }
     tables(settings, &mut report);
     report.looked(Area::Schemas);

@@ -2,6 +2,7 @@
 
 mod check;
 mod observe;
+mod reload;
 mod run;
 
 use std::ffi::OsStr;
@@ -52,6 +53,7 @@ pub(crate) fn topic_names(settings: &Settings) -> kafka::topics::Names {
         alerts: topics.alerts.name.clone(),
         revocations: topics.revocations.name.clone(),
         profiles: topics.profiles.clone(),
+        policies: topics.policies.clone(),
         rejected: topics.rejected.name.clone(),
     }
 }

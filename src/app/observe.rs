@@ -52,11 +52,11 @@ pub(super) fn begin(settings: &Settings, status: &Status) -> Result<(), Failure>
 pub(super) fn survey(connection: &Connection, names: &Names, shared: &Shared) -> Result<(), Failure> {
     let clients = Survey::new(connection).map_err(|failure| Failure::Internal(failure.to_string()))?;
     let (events, decisions) = (names.events.clone(), names.decisions.clone());
-    let (status, stop, tables) = (shared.status.clone(), shared.stop.clone(), shared.tables.clone());
+    let (status, stop, footing) = (shared.status.clone(), shared.stop.clone(), shared.footing.clone());
     let bootstrap = connection.bootstrap().to_owned();
     let run = move || {
         survey::run(&status, &stop, &bootstrap, &mut |topic, partition| {
-            status.broken_lookups(tables.broken());
+            status.broken_lookups(footing.get().tables.broken());
             let name = if topic == EVENTS { &events } else { &decisions };
             clients.ends(name, partition).map(|(stable, high)| Ends { stable, high })
         });
@@ -73,17 +73,17 @@ pub(super) fn canaries(settings: &Settings, atlas: Arc<dyn Atlas>, shared: &Shar
     let Some(interval) = settings.canary.interval else { return Ok(()) };
     let tables = &settings.tables;
     let expected = Expected { places: !tables.geo.is_empty(), networks: !tables.networks.is_empty() };
-    let (status, stop, policy) = (shared.status.clone(), shared.stop.clone(), Arc::clone(&shared.policy));
+    let (status, stop, footing) = (shared.status.clone(), shared.stop.clone(), shared.footing.clone());
     let run = move || {
         // Here, because a full database takes a while to look through.
         let aviary = Aviary::build(&*atlas, expected);
-        canary::run(&status, &stop, interval, &mut || aviary.sing(wall(), &*atlas, &policy));
+        canary::run(&status, &stop, interval, &mut || aviary.sing(wall(), &*atlas, &footing.get().policy));
     };
     let started = std::thread::Builder::new().name("canary".into()).spawn(run);
     started.map(drop).map_err(|error| Failure::Internal(format!("thread canary: {error}")))
 }
 
-fn table_files(settings: &Settings) -> Vec<TableFile> {
+pub(super) fn table_files(settings: &Settings) -> Vec<TableFile> {
     let tables = &settings.tables;
     let of = |table, paths: &[PathBuf]| -> Vec<TableFile> {
         paths.iter().filter_map(|path| table_file(table, path)).collect()

@@ -9,22 +9,23 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::{connection, instance, observe, tables, topic_names};
+use super::{connection, instance, observe, reload, tables, topic_names};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
-    Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions,
+    Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions, policies,
 };
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
 use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
-use crate::engine::policy::Policy;
 use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane::{self, Rendering};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::runtime::custody::Custody;
 use crate::runtime::feedback::{self, Stage};
+use crate::runtime::footing::{Current, Footing};
+use crate::runtime::registry::Registry;
 use crate::runtime::status::Status;
-use crate::runtime::stop::{ProcessClock, Pulse, Stop};
+use crate::runtime::stop::{ProcessClock, Pulse, Request, Stop};
 use crate::runtime::worker::{self, Ended, Shared};
 use crate::telemetry::Happened;
 
@@ -36,19 +37,20 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let mut mistakes = Vec::new();
     let connection = keep(connection(settings), &mut mistakes);
     let tables = keep(tables(settings), &mut mistakes);
-    let policy = Policy::load(&settings.policy.file, &super::read_text)
-        .map_err(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let policy = keep(policy, &mut mistakes);
-    let (Some(connection), Some(tables), Some(policy)) = (connection, tables, policy) else {
+    let read = keep(reload::policies(settings).map_err(|found| found.read), &mut mistakes);
+    let (Some(connection), Some(tables), Some(read)) = (connection, tables, read) else {
         return Err(Failure::Input(mistakes));
     };
+    let files = reload::Files::new(settings, &read.files);
+    let (policy, shadow) = read.read;
     let connection = connection.with_session_timeout(settings.run.session_timeout);
 
     let clock = ProcessClock::default();
     let status = Status::new(clock);
     observe::begin(settings, &status)?;
     let stop = Stop::default();
-    let signals = Signals::listen(stop.clone())?;
+    let look = Request::default();
+    let signals = Signals::listen(stop.clone(), look.clone())?;
     let names = topic_names(settings);
     let Some((admin, there)) = reach(&connection, &names, &stop)? else { return signals.ended() };
     let input = check(&names, &there)?;
@@ -69,8 +71,13 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         },
         store,
         custody: Custody::default(),
-        tables: Arc::clone(&tables) as _,
-        policy: Arc::new(policy),
+        footing: Current::new(Footing {
+            policy: Arc::clone(&policy),
+            shadow,
+            tables: Arc::clone(&tables) as _,
+        }),
+        policies: Registry::new(policies::known(&connection, &names.policies)?),
+        max_action_change: settings.policy.max_action_change,
         stop: stop.clone(),
         clock,
         status: status.clone(),
@@ -83,7 +90,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         instance,
         workers,
         partitions = input.partitions,
-        policy = %shared.policy.digest,
+        policy = %policy.digest,
         "starting"
     );
 
@@ -99,6 +106,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let run = feedback_thread(&shared, &connection, &names, settings, pulse.clone());
     status.watch("feedback", pulse.clone());
     threads.push(Thread::start("feedback", pulse, run)?);
+    reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
     observe::canaries(settings, tables, &shared)?;
     if settings.metrics.listen.is_some() {
         observe::survey(&connection, &names, &shared)?;
@@ -391,13 +399,14 @@ fn leave(threads: Vec<Thread>) -> Result<(), Failure> {
     outcome
 }
 
-/// SIGTERM and SIGINT: both end in order, the second is told by the exit code.
+/// SIGTERM and SIGINT: both end in order, the second is told by the exit code. SIGHUP has changed files
+/// looked for at once.
 struct Signals {
     interrupted: Stop,
 }
 
 impl Signals {
-    fn listen(stop: Stop) -> Result<Self, Failure> {
+    fn listen(stop: Stop, look: Request) -> Result<Self, Failure> {
         let interrupted = Stop::default();
         let told = interrupted.clone();
         let broken = |error: std::io::Error| Failure::Internal(format!("signals: {error}"));
@@ -407,14 +416,22 @@ impl Signals {
             .spawn(move || {
                 runtime.block_on(async move {
                     use tokio::signal::unix::{SignalKind, signal};
-                    let (Ok(mut term), Ok(mut interrupt)) =
-                        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-                    else {
+                    let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = (
+                        signal(SignalKind::terminate()),
+                        signal(SignalKind::interrupt()),
+                        signal(SignalKind::hangup()),
+                    ) else {
                         return;
                     };
-                    tokio::select! {
-                        _ = term.recv() => {}
-                        _ = interrupt.recv() => told.set(),
+                    loop {
+                        tokio::select! {
+                            _ = term.recv() => break,
+                            _ = interrupt.recv() => {
+                                told.set();
+                                break;
+                            }
+                            _ = hangup.recv() => look.make(),
+                        }
                     }
                     info!("stopping");
                     stop.set();

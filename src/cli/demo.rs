@@ -40,6 +40,8 @@ use crate::pipeline::lane::{Rendering, Settings};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::ports::tables::Atlas;
 use crate::runtime::custody::Custody;
+use crate::runtime::footing::{Current, Footing};
+use crate::runtime::registry::Registry;
 use crate::runtime::status::Status;
 use crate::runtime::stop::{ProcessClock, Pulse, Stop};
 use crate::runtime::worker::{self, Ended, Shared};
@@ -134,8 +136,9 @@ fn start_worker(
         pace: Pace::default(),
         wishes: Wishes { start: Start::Earliest, accept_gap: false },
         store: Arc::new(MemoryStore::new()),
-        tables,
-        policy: Arc::new(policy),
+        footing: Current::new(Footing { policy: Arc::new(policy), shadow: None, tables }),
+        policies: Registry::default(),
+        max_action_change: config::Settings::default().policy.max_action_change,
         stop: stop.clone(),
         clock,
         custody: Custody::default(),

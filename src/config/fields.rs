@@ -203,6 +203,12 @@ const REST: &[Row] = &[
         |to| &mut to.topics.profiles,
     ),
     row(
+        "topics.policies.name",
+        Kind::Text(TOPIC),
+        "Every policy that has decided something, by its digest, compacted; always Avro.",
+        |to| &mut to.topics.policies,
+    ),
+    row(
         "run.instance",
         Kind::Text(INSTANCE),
         "The name of this process: stable over restarts, unique in the group. Without it the host's name.",
@@ -286,6 +292,25 @@ const REST: &[Row] = &[
         Kind::Text(NAME),
         "A policy file, or the name of a shipped one: `seed`, `default`.",
         |to| &mut to.policy.file,
+    ),
+    row(
+        "policy.shadow",
+        Kind::Text(NAME),
+        "Another policy, as above: its verdict is recorded in each decision, and teaches nothing.",
+        |to| &mut to.policy.shadow,
+    ),
+    row(
+        "policy.look_interval",
+        // Looking costs a system call a file.
+        Kind::Time { least: Duration::from_millis(100) },
+        "How often the files of policies and tables are looked at for changes; SIGHUP looks at once.",
+        |to| &mut to.policy.look_interval,
+    ),
+    row(
+        "policy.max_action_change",
+        whole(2, 1_000, "times"),
+        "Operators are alerted when `step_up` or stricter is more than so many times as frequent among a worker's last 1,000 decisions as before.",
+        |to| &mut to.policy.max_action_change,
     ),
     row(
         "metrics.listen",

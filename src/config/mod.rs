@@ -39,7 +39,7 @@ pub struct Settings {
     /// `[identity]`: who is nobody, and how old an event may be.
     pub identity: Limits,
     pub tables: Tables,
-    /// `[policy] file`: a file, or the name of a shipped policy.
+    /// `[policy]`: files, or the names of shipped policies, and what happens when they change.
     pub policy: Policy,
     pub metrics: Metrics,
     pub canary: Canary,
@@ -56,6 +56,8 @@ pub struct Topics {
     pub revocations: Output,
     /// Always Avro, as every state topic.
     pub profiles: String,
+    /// Always Avro.
+    pub policies: String,
     pub rejected: Output,
 }
 
@@ -121,6 +123,12 @@ pub struct Tables {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub file: String,
+    /// Another, judged beside it.
+    pub shadow: Option<String>,
+    /// How often policy and tables are looked at for changes.
+    pub look_interval: Duration,
+    /// How many times the share of `step_up` or stricter before is worth an operator's alert.
+    pub max_action_change: u32,
 }
 
 /// `[metrics]`.
@@ -169,6 +177,7 @@ impl Default for Topics {
             alerts: output("risk.alerts"),
             revocations: output("risk.revocations"),
             profiles: "risk.profiles".into(),
+            policies: "risk.policies".into(),
             rejected: output("risk.rejected"),
         }
     }
@@ -194,7 +203,12 @@ impl Default for Run {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { file: "default".into() }
+        Self {
+            file: "default".into(),
+            shadow: None,
+            look_interval: Duration::from_secs(2),
+            max_action_change: 5,
+        }
     }
 }
 

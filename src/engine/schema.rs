@@ -22,6 +22,7 @@ pub(crate) const CURRENT: &[(&str, &str)] = &[
     ("outcome", include_str!("../../schemas/outcome.avsc")),
     ("profile", include_str!("../../schemas/profile.avsc")),
     ("rejected", include_str!("../../schemas/rejected.avsc")),
+    ("policy", include_str!("../../schemas/policy.avsc")),
 ];
 
 macro_rules! history {
@@ -37,6 +38,7 @@ history! {
     "decision" "fc62acc28c3d0f22",
     "event" "3fb92614407571b5",
     "outcome" "754478a44048bbdb",
+    "policy" "632adfb3071f873a",
     "profile" "cd1d20b5f1c2f9b4",
     "rejected" "e75e0ef9cd70637d",
     "revocation" "87162fa50b8ebc7f",
@@ -136,10 +138,11 @@ pub(crate) static ALERT: LazyLock<Subject> = LazyLock::new(|| Subject::load("ale
 pub(crate) static REVOCATION: LazyLock<Subject> = LazyLock::new(|| Subject::load("revocation"));
 pub(crate) static PROFILE: LazyLock<Subject> = LazyLock::new(|| Subject::load("profile"));
 pub(crate) static REJECTED: LazyLock<Subject> = LazyLock::new(|| Subject::load("rejected"));
+pub(crate) static POLICY: LazyLock<Subject> = LazyLock::new(|| Subject::load("policy"));
 
 /// Everything that this version can read.
-pub(crate) static ALL: [&LazyLock<Subject>; 6] =
-    [&EVENT, &DECISION, &ALERT, &REVOCATION, &PROFILE, &REJECTED];
+pub(crate) static ALL: [&LazyLock<Subject>; 7] =
+    [&EVENT, &DECISION, &ALERT, &REVOCATION, &PROFILE, &REJECTED, &POLICY];
 
 /// What is wrong with the schemas that are compiled in: place, and what was found. Every version has
 /// to be what its name says, and to be readable by the one that is written now.

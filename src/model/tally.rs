@@ -4,6 +4,8 @@
 //! a handful of additions: names and labels are the business of whoever reads the tally, once a
 //! transaction.
 
+use std::collections::BTreeMap;
+
 use super::decision::Decision;
 use super::signal::Signal;
 use super::time::Timestamp;
@@ -23,6 +25,10 @@ pub struct Tally {
     pub duplicates: u32,
     pub alerts: u32,
     pub revocations: u32,
+    /// Decisions in which an exception silenced something, by its id.
+    pub exceptions: BTreeMap<String, u32>,
+    /// Decisions with a shadow's verdict: what the live policy did or would have, then the shadow.
+    pub shadow: [[u32; Action::ALL.len()]; Action::ALL.len()],
     arrivals: Vec<Arrival>,
 }
 
@@ -43,6 +49,18 @@ impl Tally {
         }
         for signal in &decision.unknown {
             count(&mut self.unknown, signal.index());
+        }
+        for id in &decision.exceptions {
+            match self.exceptions.get_mut(*id) {
+                Some(count) => *count += 1,
+                None => drop(self.exceptions.insert((*id).to_owned(), 1)),
+            }
+        }
+        let live = decision.would.unwrap_or(decision.action);
+        for shadow in &decision.shadow {
+            if let Some(counts) = self.shadow.get_mut(usize::from(live.code())) {
+                count(counts, shadow.action.code().into());
+            }
         }
         self.alerts += u32::from(alert);
         self.revocations = self.revocations.saturating_add(u32::try_from(revocations).unwrap_or(u32::MAX));

@@ -7,6 +7,7 @@
 
 pub mod cache;
 pub mod dispatch;
+pub mod drift;
 pub mod file;
 pub mod filter;
 pub mod intake;

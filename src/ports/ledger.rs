@@ -316,6 +316,13 @@ pub struct Change<'a> {
     pub offset: i64,
 }
 
+/// A record that belongs to no lane: a policy under its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enclosed {
+    pub policy: Digest,
+    pub value: Vec<u8>,
+}
+
 /// The broker, as a worker needs it: one transactional writer and the questions of recovery.
 pub trait Ledger: fmt::Debug {
     /// One transaction: every record of `units`, and their marks as committed offsets with
@@ -324,6 +331,10 @@ pub trait Ledger: fmt::Debug {
     /// # Errors
     /// See [`Failure`]: each kind asks for something else.
     fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure>;
+
+    /// Has a policy published with the next transaction, so that it is there with the first decision
+    /// under it. How that transaction ends is how this ends. A log without a topic for it keeps none.
+    fn enclose(&mut self, _policy: Enclosed) {}
 
     /// Called by the owner of the source right before it hands a publish to another thread: what must
     /// belong to the assignment that the units were made under is taken now.

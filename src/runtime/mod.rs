@@ -1,7 +1,8 @@
 //! What waits: threads that carry out what the pure pipeline says.
 //!
 //! A [`worker`] polls its source on one thread, publishes on a second and checkpoints on a third;
-//! [`feedback`] copies what people said into the input; [`status`] is how all of them stand, [`survey`]
+//! [`feedback`] copies what people said into the input; [`footing`] is what decisions rest on, swapped
+//! when files change; [`status`] is how all of them stand, [`survey`]
 //! what the broker says of it, [`probes`] who tells it to Prometheus, [`canary`] whether every detector still
 //! speaks; [`stop`] is how all of them are told to end,
 //! and how a thread that hangs is noticed.
@@ -9,9 +10,11 @@
 pub mod canary;
 pub mod custody;
 pub mod feedback;
+pub mod footing;
 mod keeper;
 pub mod probes;
 mod publisher;
+pub mod registry;
 pub mod status;
 pub mod stop;
 pub mod survey;

@@ -23,6 +23,22 @@ impl Stop {
     }
 }
 
+/// Asked for by a signal, done by the thread that takes it.
+#[derive(Clone, Debug, Default)]
+pub struct Request(Arc<AtomicBool>);
+
+impl Request {
+    pub fn make(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was made since it was last taken.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// Time since the process began.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessClock(Instant);

@@ -18,20 +18,23 @@ use std::time::Duration;
 use tracing::info;
 
 use super::custody::{Custody, Ticket};
+use super::footing::{Current, Held};
 use super::keeper::{Done, Keeper};
 use super::publisher::Publisher;
+use super::registry::Registry;
 use super::status::Status;
 use super::stop::{ProcessClock, Pulse, Stop};
-use crate::engine::policy::Policy;
+use crate::engine::emit::policy_avro;
+use crate::model::id::Digest;
 use crate::pipeline::dispatch::{Command, Dispatch, Pace};
+use crate::pipeline::drift::Drift;
 use crate::pipeline::lane::Settings;
 use crate::pipeline::recover::Wishes;
 use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::failure::Failure;
-use crate::ports::ledger::Ledger;
+use crate::ports::ledger::{Enclosed, Ledger, Output, Unit};
 use crate::ports::source::Source;
 use crate::ports::store::StateStore;
-use crate::ports::tables::Tables;
 use crate::telemetry::Happened;
 
 /// What all workers of a process share.
@@ -44,8 +47,11 @@ pub struct Shared {
     pub wishes: Wishes,
     pub store: Arc<dyn StateStore>,
     pub custody: Custody,
-    pub tables: Arc<dyn Tables>,
-    pub policy: Arc<Policy>,
+    /// Policies and tables, which may change between two units.
+    pub footing: Current,
+    pub policies: Registry,
+    /// How many times the share of `step_up` or stricter before is a jump of it.
+    pub max_action_change: u32,
     pub stop: Stop,
     pub clock: ProcessClock,
     pub status: Status,
@@ -79,6 +85,9 @@ pub fn run(
         dispatch: Dispatch::new(Arc::clone(&shared.settings), shared.pace, shared.clock.now()),
         publisher: Publisher::start(ledger).map_err(broken)?,
         keeper: Keeper::start(Arc::clone(&shared.store)).map_err(broken)?,
+        footing: shared.footing.hold(),
+        enclosed: None,
+        drift: Drift::new(shared.max_action_change),
         shared,
         source,
         pulse,
@@ -92,7 +101,12 @@ pub fn run(
         reported_at: Tick::default(),
     };
     worker.shared.status.joining(number);
-    worker.run()
+    let ended = worker.run();
+    if let Some(policy) = worker.enclosed.take() {
+        // Nobody knows how its transaction ends: twice is better than never.
+        worker.shared.policies.settle(policy, false);
+    }
+    ended
 }
 
 struct Worker {
@@ -102,6 +116,11 @@ struct Worker {
     source: Box<dyn Source + Send>,
     publisher: Publisher,
     keeper: Keeper,
+    /// What the records of the open units rest on.
+    footing: Held,
+    /// The policy that the transaction under way publishes.
+    enclosed: Option<Digest>,
+    drift: Drift,
     pulse: Pulse,
     stopping: bool,
     /// Partitions are being given up: checkpoints are waited for.
@@ -161,6 +180,9 @@ impl Worker {
                 }
                 .emit();
             }
+            if let Some(policy) = self.enclosed.take() {
+                self.shared.policies.settle(policy, outcome.is_ok());
+            }
             let fenced = matches!(outcome, Err(Failure::Fenced(_)));
             self.dispatch.published(outcome, self.shared.clock.now());
             if fenced {
@@ -219,7 +241,10 @@ impl Worker {
                 self.source.start(partition, offset).map_err(ended)?;
                 self.dispatch.started(partition);
             }
-            Command::Publish(units) => self.publisher.publish(units),
+            Command::Publish(units) => {
+                self.enclose(&units);
+                self.publisher.publish(units);
+            }
             Command::Ask(partitions) => {
                 let grounds = {
                     let mut ledger = self.publisher.ledger();
@@ -254,6 +279,26 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Has the policy published with the first decisions under it: all open units rest on one.
+    fn enclose(&mut self, units: &[Arc<Unit>]) {
+        let footing = self.footing.footing();
+        let policy = &footing.policy;
+        let decides = units.iter().any(|unit| unit.records().any(|one| one.output == Output::Decisions));
+        if !decides || !self.shared.policies.claim(policy.digest) {
+            return;
+        }
+        let mut value = Vec::new();
+        policy_avro(policy, &mut value);
+        if value.len() > self.shared.settings.record_bytes_max {
+            // Never to be tried again: the broker would refuse the transaction for it.
+            self.shared.policies.settle(policy.digest, true);
+            Happened::PolicyTooLarge { bytes: value.len() }.emit();
+            return;
+        }
+        self.enclosed = Some(policy.digest);
+        self.publisher.ledger().enclose(Enclosed { policy: policy.digest, value });
     }
 
     fn wait_for_checkpoints(&mut self) {

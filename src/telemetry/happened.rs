@@ -73,6 +73,31 @@ pub enum Happened<'a> {
         canaries: usize,
         silent: usize,
     },
+    /// A changed file is in force: `policy` or `tables`.
+    Reloaded {
+        what: &'static str,
+        digest: &'a str,
+        took: Duration,
+    },
+    /// A changed file cannot be used; what was read before stays in force.
+    NotReloaded {
+        what: &'static str,
+        why: &'a str,
+    },
+    /// A policy that no record can hold is not in `risk.policies`.
+    PolicyTooLarge {
+        bytes: usize,
+    },
+    /// The share of decisions that step up, deny or revoke has jumped, in decisions of a thousand.
+    ActionsJumped {
+        worker: u16,
+        before_permille: u64,
+        now_permille: u64,
+    },
+    ActionsSettled {
+        worker: u16,
+        now_permille: u64,
+    },
     /// The broker cannot be reached; said once, and once when it is back.
     BrokerAway {
         bootstrap: &'a str,
@@ -141,6 +166,30 @@ impl Happened<'_> {
                 let outcome = if silent == 0 { "complete" } else { "silent" };
                 counter!(table::CANARY_RUNS.name, "outcome" => outcome).increment(1);
                 tracing::debug!(canaries, silent, "canaries ran");
+            }
+            Self::Reloaded { what, digest, took } => {
+                counter!(table::RELOADS.name, "what" => what, "outcome" => "in_force").increment(1);
+                info!(what, digest, ?took, "read again and in force");
+            }
+            Self::NotReloaded { what, why } => {
+                counter!(table::RELOADS.name, "what" => what, "outcome" => "refused").increment(1);
+                error!(what, why, "cannot be used; what was read before stays in force");
+            }
+            Self::PolicyTooLarge { bytes } => {
+                counter!(table::POLICIES_TOO_LARGE.name).increment(1);
+                error!(bytes, "the policy is too large for risk.policies: a replay will need its files");
+            }
+            Self::ActionsJumped { worker, before_permille, now_permille } => {
+                counter!(table::ACTION_JUMPS.name).increment(1);
+                error!(
+                    worker,
+                    before_permille,
+                    now_permille,
+                    "far more decisions step up, deny or revoke than before: look at policy and tables"
+                );
+            }
+            Self::ActionsSettled { worker, now_permille } => {
+                info!(worker, now_permille, "the share of strict decisions is usual again");
             }
             Self::BrokerAway { bootstrap, why } => {
                 counter!(table::BROKER_AWAY.name).increment(1);

@@ -30,6 +30,9 @@ impl std::fmt::Debug for Meters {
 
 impl Default for Meters {
     fn default() -> Self {
+        for seldom in [table::ACTION_JUMPS, table::POLICIES_TOO_LARGE] {
+            counter!(seldom.name).increment(0);
+        }
         Self {
             events: labelled(table::EVENTS, EventType::ALL.iter().map(|one| one.name())),
             actions: labelled(table::DECISIONS, Action::ALL.iter().map(|one| one.name())),
@@ -54,6 +57,15 @@ impl Meters {
         add(&self.found, &tally.found);
         add(&self.unknown, &tally.unknown);
         add(&self.rejected, &tally.rejected);
+        for (id, count) in &tally.exceptions {
+            counter!(table::EXCEPTION_HITS.name, "exception" => id.clone()).increment(u64::from(*count));
+        }
+        for (live, counts) in Action::ALL.iter().zip(&tally.shadow) {
+            for (shadow, count) in Action::ALL.iter().zip(counts).filter(|(_, count)| **count > 0) {
+                counter!(table::SHADOW.name, "live" => live.name(), "shadow" => shadow.name())
+                    .increment(u64::from(*count));
+            }
+        }
         self.duplicates.increment(tally.duplicates.into());
         self.alerts.increment(tally.alerts.into());
         self.revocations.increment(tally.revocations.into());

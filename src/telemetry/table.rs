@@ -65,6 +65,18 @@ metrics! {
         "Alert records committed: opened, updated, closed.";
     REVOCATIONS Counter, "ward_revocations_total" []
         "Revocation commands committed.";
+    EXCEPTION_HITS Counter, "ward_exception_hits_total" ["exception": "its id"]
+        "Decisions in which this exception of the policy silenced something. One without hits can go.";
+    SHADOW Counter, "ward_shadow_decisions_total"
+        ["live": "what the live policy did, or would have", "shadow": "what the shadow policy would have done"]
+        "Decisions judged by a shadow policy as well; where the labels differ, switching it on changes something.";
+    RELOADS Counter, "ward_reloads_total"
+        ["what": "policy, tables", "outcome": "in_force, refused"]
+        "Changed files that were read again. After refused, what was read before stays in force.";
+    POLICIES_TOO_LARGE Counter, "ward_policies_too_large_total" []
+        "Policies that decided and are not in the policies topic, since no record can hold them.";
+    ACTION_JUMPS Counter, "ward_action_jumps_total" []
+        "Times that the share of step_up or stricter rose by more than [policy] max_action_change.";
     END_TO_END Histogram(LATENCIES), "ward_end_to_end_seconds" []
         "From an input record's own time to the commit of its decision.";
     LAG_RECORDS Gauge, "ward_lag_records" ["partition": "of the input"]

@@ -16,6 +16,7 @@ mod avro;
 mod bytes;
 mod check;
 mod demo;
+mod drift;
 mod golden;
 mod hard;
 mod laws;

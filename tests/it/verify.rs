@@ -16,6 +16,8 @@ use wardstream::ports::ledger::Output;
 use wardstream::ports::store::{StateStore, StoreError};
 use wardstream::ports::tables::NoTables;
 use wardstream::runtime::custody::Custody;
+use wardstream::runtime::footing::{Current, Footing};
+use wardstream::runtime::registry::Registry;
 use wardstream::runtime::status::Status;
 use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
 use wardstream::runtime::worker::{self, Ended, Shared};
@@ -61,8 +63,13 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
         wishes: Wishes::default(),
         store: Arc::clone(&store) as _,
         custody: Custody::default(),
-        tables: Arc::new(NoTables),
-        policy: Arc::new(Policy::shipped("default").unwrap()),
+        footing: Current::new(Footing {
+            policy: Arc::new(Policy::shipped("default").unwrap()),
+            shadow: None,
+            tables: Arc::new(NoTables),
+        }),
+        policies: Registry::default(),
+        max_action_change: 5,
         stop: stop.clone(),
         clock,
         status: Status::new(clock),

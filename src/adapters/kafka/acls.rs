@@ -105,8 +105,8 @@ impl Role {
 pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     use Operation::{Create, Describe, DescribeConfigs, Read, Write};
 
-    let Names { events, feedback, decisions, alerts, revocations, profiles, rejected } = names;
-    let every = [events, feedback, decisions, alerts, revocations, profiles, rejected];
+    let Names { events, feedback, decisions, alerts, revocations, profiles, policies, rejected } = names;
+    let every = [events, feedback, decisions, alerts, revocations, profiles, policies, rejected];
     let mut all = Vec::new();
     let mut topics = |role: Role, operations: &[Operation], topics: &[&String]| {
         for name in topics {
@@ -124,15 +124,15 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     topics(Role::Admin, &[Create, Describe, DescribeConfigs], &every);
     // Compared at the start: without compaction people would be forgotten.
     topics(Role::Worker, &[DescribeConfigs], &every);
-    // Events are written by the stage that copies feedback; decisions and profiles are read back.
-    topics(Role::Worker, &[Read, Write], &[events, decisions, profiles]);
+    // Events are written by the stage that copies feedback; decisions, profiles and policies are read back.
+    topics(Role::Worker, &[Read, Write], &[events, decisions, profiles, policies]);
     topics(Role::Worker, &[Read], &[feedback]);
     topics(Role::Worker, &[Write], &[alerts, revocations, rejected]);
     topics(Role::Publisher, &[Write], &[events]);
     topics(Role::Analyst, &[Write], &[feedback]);
     topics(Role::Responder, &[Write], &[revocations]);
     topics(Role::Soc, &[Read], &[decisions, alerts, revocations, rejected]);
-    topics(Role::Auditor, &[Read], &[events, decisions]);
+    topics(Role::Auditor, &[Read], &[events, decisions, policies]);
 
     let mut other = |role: Role, resource, pattern, name: String, operation| {
         all.push(Acl {
@@ -256,14 +256,14 @@ mod tests {
         check(
             Role::Auditor,
             &[
-                "--operation Read --topic identity.events --topic risk.decisions",
+                "--operation Read --topic identity.events --topic risk.decisions --topic risk.policies",
                 "--operation Describe --group ward",
             ],
         );
         check(
             Role::Worker,
             &[
-                "--operation Read --operation Write --operation DescribeConfigs --topic identity.events --topic risk.decisions --topic risk.profiles",
+                "--operation Read --operation Write --operation DescribeConfigs --topic identity.events --topic risk.decisions --topic risk.policies --topic risk.profiles",
                 "--operation Read --operation DescribeConfigs --topic identity.feedback",
                 "--operation Write --operation DescribeConfigs --topic risk.alerts --topic risk.rejected --topic risk.revocations",
                 "--operation Read --group ward --group ward-feedback",

@@ -18,6 +18,7 @@ use tracing::warn;
 
 use super::decisions::ReadMark;
 use super::events::Events;
+use super::policies;
 use super::settings::Connection;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
@@ -25,8 +26,8 @@ use super::writer::{Outgoing, Slot, Trouble, Writer};
 use crate::model::id::Digest;
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Ground, HEADER_CHAIN, HEADER_OFFSET, Hanging, Ledger, Mark, Output, Positions, Tail,
-    Unit, Witness,
+    Change, Committed, Enclosed, Ground, HEADER_CHAIN, HEADER_OFFSET, Hanging, Ledger, Mark, Output,
+    Positions, Tail, Unit, Witness,
 };
 
 /// Where what a ledger calls decisions goes.
@@ -47,6 +48,8 @@ pub struct KafkaLedger {
     member: Arc<Member>,
     writer: Writer,
     read_mark: ReadMark,
+    /// What goes with the next transaction beside the units.
+    enclosed: Option<Enclosed>,
     /// Clients of recovery: made when a partition comes, given back with the first transaction.
     readers: Option<Readers>,
     /// The group's generation under which the units at hand were made. A later one would let a member
@@ -83,6 +86,7 @@ impl KafkaLedger {
             member: source.member(),
             writer,
             read_mark,
+            enclosed: None,
             readers: None,
             generation: None,
         }
@@ -150,6 +154,10 @@ impl KafkaLedger {
 }
 
 impl Ledger for KafkaLedger {
+    fn enclose(&mut self, policy: Enclosed) {
+        self.enclosed = Some(policy);
+    }
+
     fn prepare(&mut self) {
         self.generation = self.member.group_metadata();
     }
@@ -169,6 +177,7 @@ impl Ledger for KafkaLedger {
         let group = generation.ok_or_else(|| Failure::Fatal("the consumer has no group".into()))?;
 
         let (names, placement) = (&self.names, self.placement);
+        let enclosed = self.enclosed.take().map(|one| (policies::key(one.policy), one.value));
         let records = units.iter().zip(0_u16..).flat_map(|(unit, number)| {
             let headers = headers(&unit.to);
             unit.records().map(move |record| Outgoing {
@@ -183,6 +192,14 @@ impl Ledger for KafkaLedger {
                 slot: slot(number, record.output),
             })
         });
+        let records = records.chain(enclosed.iter().map(|(key, value)| Outgoing {
+            topic: &names.policies,
+            partition: Some(policies::PARTITION),
+            key: key.as_bytes(),
+            value: Some(value),
+            headers: None,
+            slot: Slot::MAX,
+        }));
         match self.writer.transact(records, units.len() * SLOTS, &offsets, &group) {
             Ok(last) => Ok(last
                 .chunks(SLOTS)

@@ -11,6 +11,7 @@ pub mod decisions;
 mod events;
 mod ledger;
 pub mod permissions;
+pub mod policies;
 mod properties;
 mod publish;
 mod secret;

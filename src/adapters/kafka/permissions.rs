@@ -44,7 +44,7 @@ pub fn denied(
 ) -> Result<Vec<Denied>, Failure> {
     let mut denied = Vec::new();
     let reader = consumer(connection, connection.group())?;
-    for name in [&names.events, &names.feedback, &names.decisions, &names.profiles] {
+    for name in [&names.events, &names.feedback, &names.decisions, &names.profiles, &names.policies] {
         if topics.contains(&name.as_str())
             && let Some(code) = read(&reader, name)
         {

@@ -13,6 +13,7 @@ pub struct Names {
     pub alerts: String,
     pub revocations: String,
     pub profiles: String,
+    pub policies: String,
     pub rejected: String,
 }
 
@@ -25,6 +26,7 @@ impl Default for Names {
             alerts: "risk.alerts".into(),
             revocations: "risk.revocations".into(),
             profiles: "risk.profiles".into(),
+            policies: "risk.policies".into(),
             rejected: "risk.rejected".into(),
         }
     }
@@ -139,6 +141,7 @@ pub fn wanted(names: &Names) -> Vec<Wanted<'_>> {
                 ("segment.ms", HOUR_MS.to_string()),
             ],
         },
+        Wanted { name: &names.policies, co_partitioned: false, settings: vec![(CLEANUP, "compact".into())] },
         plain(&names.rejected, true),
     ]
 }

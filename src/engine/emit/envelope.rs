@@ -1,4 +1,5 @@
-//! What carries something else: a profile's part in its own codec, and a record that was not taken.
+//! What carries something else: a profile's part in its own codec, a record that was not taken, a
+//! policy's text.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,8 @@ use super::shape::{Shape, fields, maybe};
 use super::{avro, json};
 use crate::engine::avro::from_datum;
 use crate::engine::decode::Rejected;
-use crate::engine::schema::{HEADER_BYTES, Opened, PROFILE, REJECTED};
+use crate::engine::policy::Policy;
+use crate::engine::schema::{HEADER_BYTES, Opened, POLICY, PROFILE, REJECTED};
 use crate::model::Reject;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
@@ -125,6 +127,22 @@ pub fn rejected_avro(record: &RejectedRecord<'_>, out: &mut Vec<u8>) {
 /// Appends the JSON of a rejected record, without a line feed.
 pub fn rejected_json(record: &RejectedRecord<'_>, out: &mut Vec<u8>) {
     json(&Kept::<true>(record), out);
+}
+
+/// Appends the single-object Avro of a record of `risk.policies`.
+pub fn policy_avro(policy: &Policy, out: &mut Vec<u8>) {
+    avro(&POLICY, &PolicyText(policy), out);
+}
+
+struct PolicyText<'p>(&'p Policy);
+
+impl Serialize for PolicyText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "Policy" {
+            "name": &self.0.name,
+            "texts": &self.0.texts,
+        })
+    }
 }
 
 struct Kept<'r, const JSON: bool>(&'r RejectedRecord<'r>);

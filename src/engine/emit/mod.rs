@@ -17,7 +17,9 @@ mod shape;
 
 use serde::Serialize;
 
-pub use envelope::{ProfilePart, RejectedRecord, profile_avro, profile_read, rejected_avro, rejected_json};
+pub use envelope::{
+    ProfilePart, RejectedRecord, policy_avro, profile_avro, profile_read, rejected_avro, rejected_json,
+};
 pub use event::event_record;
 pub use line::Line;
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::{Assignment, Ended, POLL_MAX, Worker, ended};
-use crate::engine::step::Setting;
-use crate::model::decision::Basis;
+use crate::pipeline::drift::Drifted;
 use crate::pipeline::lane::{Offered, With};
 use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::source::Arrival;
@@ -29,22 +28,13 @@ impl Worker {
         let longest = if self.dispatch.is_publishing() { POLL_MIN } else { POLL_MAX };
         let wait = self.dispatch.wake_at().since(now).clamp(POLL_MIN, longest);
 
+        if !self.dispatch.has_open() {
+            self.footing.renew();
+        }
+        let footing = self.footing.footing();
         let shared = self.shared.clone();
-        let with = With {
-            setting: Setting {
-                policy: &shared.policy,
-                shadow: None,
-                basis: Basis {
-                    policy: shared.policy.digest,
-                    engine: crate::engine::REVISION,
-                    tables: shared.tables.digest(),
-                    model: None,
-                },
-            },
-            tables: &*shared.tables,
-            store: &*shared.store,
-        };
-        let dispatch = &mut self.dispatch;
+        let with = With { setting: footing.setting(), tables: &*footing.tables, store: &*shared.store };
+        let (dispatch, drift, worker) = (&mut self.dispatch, &mut self.drift, self.number);
         let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
         let deferred = &mut self.deferred;
         self.source
@@ -58,6 +48,9 @@ impl Worker {
                             reason = reason.name(),
                             "record rejected"
                         ),
+                        Ok(Offered::Decided { action, .. }) => {
+                            drift.note(action).into_iter().for_each(|drifted| told(worker, drifted));
+                        }
                         Ok(_) => {}
                         Err(error) => Happened::StoreFailed { why: &error.to_string() }.emit(),
                     }
@@ -82,6 +75,15 @@ impl Worker {
             self.assignment(assignment)?;
         }
         Ok(())
+    }
+}
+
+fn told(worker: u16, drifted: Drifted) {
+    match drifted {
+        Drifted::Jumped { before, now } => {
+            Happened::ActionsJumped { worker, before_permille: before, now_permille: now }.emit();
+        }
+        Drifted::Settled { now } => Happened::ActionsSettled { worker, now_permille: now }.emit(),
     }
 }
 

@@ -33,6 +33,7 @@ impl World {
             alerts: topic("alerts"),
             revocations: topic("revocations"),
             profiles: topic("profiles"),
+            policies: topic("policies"),
             rejected: topic("rejected"),
         };
         let group = format!("group-{}", names.events);

@@ -10,6 +10,7 @@ mod foreign;
 mod leftover;
 mod observe;
 mod permissions;
+mod reload;
 mod run;
 mod ward;
 

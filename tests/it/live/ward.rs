@@ -71,6 +71,7 @@ impl World {
             let format = if self.extra.contains("avro in and out") { "avro" } else { format };
             writeln!(text, "[topics.{name}]\nname = '{}'\nformat = '{format}'", self.topic(name)).unwrap();
         }
+        writeln!(text, "[topics.policies]\nname = '{}'", self.topic("policies")).unwrap();
         writeln!(text, "[topics.profiles]\nname = '{}'\n{}", self.topic("profiles"), self.extra).unwrap();
         text
     }
@@ -97,12 +98,18 @@ impl World {
     /// Starts `ward run`.
     #[track_caller]
     pub(super) fn run(&self, instance: &str, more: &[&str]) -> Ward {
+        self.run_without_geo(instance, &[&["--geo", "builtin"], more].concat())
+    }
+
+    /// The same with the tables that the configuration names.
+    #[track_caller]
+    pub(super) fn run_without_geo(&self, instance: &str, more: &[&str]) -> Ward {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let log = self.home.path().join(format!("{instance}-{count}.log"));
         let file = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_ward"))
-            .args(["run", "--instance", instance, "--geo", "builtin", "--config"])
+            .args(["run", "--instance", instance, "--config"])
             .arg(self.config())
             .arg("--state")
             .arg(self.state(instance))
