@@ -1,6 +1,7 @@
 //! Which policies `risk.policies` holds, read once at the start: each is published once.
 //!
-//! *Failure*: every question has a time limit, and what is not answered ends the start.
+//! *Failure*: what may pass (a partition whose leader is being chosen) is asked again within a time
+//! limit; a refusal ends the start, and so does silence.
 #![expect(clippy::disallowed_methods, reason = "time limits at the edge to the broker")]
 
 use std::collections::BTreeSet;
@@ -38,8 +39,15 @@ pub fn known(connection: &Connection, topic: &str) -> Result<BTreeSet<Digest>, F
         Some(code) => refused(&format!("reading `{topic}`"), code),
         None => Failure::Client(error.to_string()),
     };
+    let began = Instant::now();
+    let (first, end) = loop {
+        match consumer.fetch_watermarks(topic, PARTITION, TIMEOUT).map_err(told) {
+            Ok(ends) => break ends,
+            Err(Failure::Refused { .. }) if began.elapsed() < TIMEOUT => std::thread::sleep(POLL),
+            Err(failure) => return Err(failure),
+        }
+    };
     let mut digests = BTreeSet::new();
-    let (first, end) = consumer.fetch_watermarks(topic, PARTITION, TIMEOUT).map_err(told)?;
     if first >= end {
         return Ok(digests);
     }

@@ -347,7 +347,7 @@ fn a_missing_topic_and_a_wrong_partition_count_end_it_with_a_remedy() {
     assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
     assert_eq!(
         ward.log().matches("missing, expected a topic; run `ward topics create`").count(),
-        7,
+        8,
         "{}",
         ward.log()
     );
