@@ -20,7 +20,7 @@ use wardstream::engine::baseline::{Part, Profile};
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::enrich::{Enricher, builtin::Builtin};
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::{Setting, Stepped, step};
+use wardstream::engine::step::{LIFETIME, Setting, Stepped, step};
 use wardstream::model::decision::Basis;
 use wardstream::model::id::{Digest, Position};
 use wardstream::model::observation::Observation;
@@ -38,7 +38,7 @@ struct Bench {
 impl Bench {
     fn setting(&self) -> Setting<'_> {
         let basis = Basis { policy: self.policy.digest, engine: REVISION, tables: Digest::ZERO, model: None };
-        Setting { policy: &self.policy, shadow: None, basis }
+        Setting { policy: &self.policy, shadow: None, basis, lifetime: &LIFETIME }
     }
 
     fn observe<'a>(&self, enricher: &mut Enricher, json: &'a [u8]) -> Observation<'a> {

@@ -51,9 +51,11 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let stop = Stop::default();
     let look = Request::default();
     let signals = Signals::listen(stop.clone(), look.clone())?;
-    let names = topic_names(settings);
-    let Some((admin, there)) = reach(&connection, &names, &stop)? else { return signals.ended() };
-    let input = check(&names, &there)?;
+    let (names, profile_ttl) = (topic_names(settings), settings.lifetime.profile_ttl);
+    let Some((admin, there)) = reach(&connection, &names, profile_ttl, &stop)? else {
+        return signals.ended();
+    };
+    let input = check(&names, profile_ttl, &there)?;
 
     let instance = instance(settings);
     let store = open_store(settings)?;
@@ -76,6 +78,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             shadow,
             tables: Arc::clone(&tables) as _,
         }),
+        lifetime: Arc::new(settings.lifetime.clone()),
         policies: Registry::new(policies::known(&connection, &names.policies)?),
         max_action_change: settings.policy.max_action_change,
         stop: stop.clone(),
@@ -132,9 +135,14 @@ fn keep<T>(found: Result<T, Vec<String>>, mistakes: &mut Vec<String>) -> Option<
 type Topics = BTreeMap<String, There>;
 
 /// Waits for the broker, saying so once; `None` when told to stop meanwhile.
-fn reach(connection: &Connection, names: &Names, stop: &Stop) -> Result<Option<(Admin, Topics)>, Failure> {
+fn reach(
+    connection: &Connection,
+    names: &Names,
+    profile_ttl: Duration,
+    stop: &Stop,
+) -> Result<Option<(Admin, Topics)>, Failure> {
     let admin = Admin::new(connection)?;
-    let wanted = topics::wanted(names);
+    let wanted = topics::wanted(names, profile_ttl);
     let topics: Vec<_> = wanted.iter().map(|topic| topic.name).collect();
     let began = Instant::now();
     let mut told = false;
@@ -169,8 +177,8 @@ fn reach(connection: &Connection, names: &Names, stop: &Stop) -> Result<Option<(
 }
 
 /// Topics that cannot work end the command with every mistake; weak ones are said.
-fn check(names: &Names, there: &Topics) -> Result<There, Failure> {
-    let wanted = topics::wanted(names);
+fn check(names: &Names, profile_ttl: Duration, there: &Topics) -> Result<There, Failure> {
+    let wanted = topics::wanted(names, profile_ttl);
     let (wrong, weak): (Vec<_>, Vec<_>) = topics::compare(&wanted, there, None)
         .into_iter()
         .partition(|mistake| mistake.severity == Severity::Wrong);

@@ -137,6 +137,7 @@ fn start_worker(
         wishes: Wishes { start: Start::Earliest, accept_gap: false },
         store: Arc::new(MemoryStore::new()),
         footing: Current::new(Footing { policy: Arc::new(policy), shadow: None, tables }),
+        lifetime: Arc::default(),
         policies: Registry::default(),
         max_action_change: config::Settings::default().policy.max_action_change,
         stop: stop.clone(),

@@ -18,7 +18,6 @@ use crate::adapters::files::saved::{Entry, Progress, Saved};
 use crate::app;
 use crate::engine::REVISION;
 use crate::engine::baseline::Part;
-use crate::engine::decode::Limits;
 use crate::engine::policy::Policy;
 use crate::engine::step::Setting;
 use crate::model::decision::Basis;
@@ -29,6 +28,10 @@ use crate::pipeline::file::FileLane;
 pub(super) struct Args {
     /// The events; `-` reads standard input.
     file: PathBuf,
+    /// Configuration file (else WARD_CONFIG, else config/ward.toml): of it, `[identity]` and
+    /// `[sources]` hold for files too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// A policy file, or the name of a shipped one (`seed`, `default`).
     #[arg(long, value_name = "FILE|NAME", default_value = "default")]
     policy: String,
@@ -67,14 +70,17 @@ pub(super) enum FileFormat {
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     // Everything is opened before anything fails: all mistakes at once.
     let mut mistakes = Vec::new();
+    let settings = app::load(args.config.as_deref(), &[]).sound();
+    let settings =
+        note(settings.map_err(|found| found.iter().map(ToString::to_string).collect()), &mut mistakes);
     let policy = note(load(&args.policy), &mut mistakes);
     let shadow = note(args.shadow.as_deref().map(load).transpose(), &mut mistakes);
     let tables = tables::open(&args.geo, &args.asn, &args.networks);
     let tables = note(tables.map_err(|failure| failure.messages().to_vec()), &mut mistakes);
     let input = note(Input::open(&args.file).map_err(|mistake| vec![mistake]), &mut mistakes);
     let state = note(restore(args.state.as_deref()).map_err(|mistake| vec![mistake]), &mut mistakes);
-    let (Some(policy), Some(shadow), Some(tables), Some(input), Some((saved, lane))) =
-        (policy, shadow, tables, input, state)
+    let (Some(settings), Some(policy), Some(shadow), Some(tables), Some(input), Some((saved, lane))) =
+        (settings, policy, shadow, tables, input, state)
     else {
         return Err(Failure::Input(mistakes));
     };
@@ -85,8 +91,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         name: args.file.display().to_string(),
         lane,
         tables: &*tables,
-        setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis },
-        limits: Limits::default(),
+        setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis, lifetime: &settings.lifetime },
+        limits: settings.identity,
         output,
         tally: Tally::new(input.length),
         interrupt: Interrupt::listen(),

@@ -38,6 +38,7 @@ pub(super) fn range(row: &Row) -> String {
         Kind::Whole { least, most, unit } => format!("whole number of {unit}, {least} to {most}"),
         Kind::Time { least } => format!("time, at least {}", written(least)),
         Kind::TimeOrNone { least } => format!("time, at least {}, or `\"none\"`", written(least)),
+        Kind::Days { least, most } => format!("time, {least}d to {most}d"),
         Kind::File => "path".to_owned(),
         Kind::Files => "list of paths".to_owned(),
         Kind::Texts => "list of texts".to_owned(),
@@ -46,6 +47,7 @@ pub(super) fn range(row: &Row) -> String {
                 "secret: the variable `{variable}`, or a file named by `{file}`; never in the file itself"
             )
         }
+        Kind::Sources => "table of sources, each with `creates`".to_owned(),
         Kind::Properties => "table of texts, numbers and flags".to_owned(),
     }
 }

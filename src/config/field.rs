@@ -1,6 +1,6 @@
 //! How one setting is read from a document, and shown again: by the type of where it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::adapters::kafka::{self, Sasl, Tls};
+use crate::engine::decode::limit::NAME_BYTES_MAX;
 use crate::engine::document::{Value, quoted};
 
 /// What a setting may be. The bounds stand here and nowhere else: they are what a document is held
@@ -32,6 +33,11 @@ pub enum Kind {
     TimeOrNone {
         least: Duration,
     },
+    /// A time of whole days.
+    Days {
+        least: u16,
+        most: u16,
+    },
     File,
     Files,
     /// Compared in lower case.
@@ -44,6 +50,8 @@ pub enum Kind {
     },
     /// Properties of librdkafka.
     Properties,
+    /// A table for each source that events state.
+    Sources,
 }
 
 /// What a text must look like.
@@ -158,6 +166,9 @@ impl Field for Option<Duration> {
 }
 
 fn time(value: &Value<'_>, kind: &Kind) -> Option<Duration> {
+    if let Kind::Days { least, most } = *kind {
+        return value.days(least, most);
+    }
     let (Kind::Time { least } | Kind::TimeOrNone { least }) = *kind else { return None };
     value.duration_from(least)
 }
@@ -282,6 +293,40 @@ impl Field for BTreeMap<String, String> {
         };
         Some(Json::Object(self.iter().map(shown).collect()))
     }
+}
+
+/// Sources with `creates = true`.
+impl Field for BTreeSet<String> {
+    fn read(&mut self, value: &Value<'_>, _: &Kind) -> Option<()> {
+        for (name, entry) in value.table()?.entries() {
+            let (Some(source), Some(mut entry)) = (source(&name), entry.table()) else { continue };
+            match entry.take("creates").and_then(|value| value.flag()) {
+                Some(true) => drop(self.insert(source.to_owned())),
+                Some(false) => drop(self.remove(source)),
+                None => {}
+            }
+            entry.finish();
+        }
+        Some(())
+    }
+
+    fn shown(&self) -> Option<Json> {
+        Some(Json::Object(self.iter().map(|source| (source.clone(), json!({ "creates": true }))).collect()))
+    }
+}
+
+/// What an event can state as its source.
+fn source<'d>(name: &Value<'d>) -> Option<&'d str> {
+    let text = name.text()?;
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        name.mistake(format!(
+            "`{}` has an entry {}, expected the `source` of events: 1 to {NAME_BYTES_MAX} bytes, no control characters",
+            name.path(),
+            quoted(text)
+        ));
+        return None;
+    }
+    Some(text)
 }
 
 /// The section `[kafka.tls]`; as a place of its own, `key_password`.

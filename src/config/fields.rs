@@ -43,7 +43,7 @@ impl Row {
     pub fn variable(&self) -> String {
         let name = format!("{}{}", super::VARIABLE_PREFIX, self.path.to_uppercase().replace('.', "__"));
         match self.kind {
-            Kind::Properties => format!("{name}__…"),
+            Kind::Properties | Kind::Sources => format!("{name}__…"),
             _ => name,
         }
     }
@@ -273,6 +273,19 @@ const REST: &[Row] = &[
         Kind::TimeOrNone { least: SECOND },
         "How far before its record's own time an event may lie; `\"none\"` for backfill.",
         |to| &mut to.identity.max_age,
+    ),
+    row(
+        "identity.profile_ttl",
+        // Less, and a holiday would make strangers; and what is kept of people has an end.
+        Kind::Days { least: 30, most: 3_650 },
+        "Who was silent for so long comes back as a stranger. `ward topics create` keeps the changelog 30 days more.",
+        |to| &mut to.lifetime.profile_ttl,
+    ),
+    row(
+        "sources",
+        Kind::Sources,
+        "`[sources.NAME] creates = true`: any event of the source `NAME` begins a profile. Else a successful login, session or access does, and guessed names fill no disk.",
+        |to| &mut to.lifetime.creators,
     ),
     row(
         "tables.geo",

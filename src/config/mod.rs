@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::adapters::kafka;
 use crate::engine::decode::{Format, Limits};
 use crate::engine::document::{self, Mistake};
+use crate::engine::step::Lifetime;
 
 pub use describe::{reference, shown};
 pub use field::{Form, Kind};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub run: Run,
     /// `[identity]`: who is nobody, and how old an event may be.
     pub identity: Limits,
+    /// `[identity] profile_ttl` and `[sources.NAME] creates`.
+    pub lifetime: Lifetime,
     pub tables: Tables,
     /// `[policy]`: files, or the names of shipped policies, and what happens when they change.
     pub policy: Policy,

@@ -47,7 +47,9 @@ fn table(rows: &[&Row], depth: usize) -> Json {
 fn described(row: &Row, mut schema: Json) -> Json {
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("description".into(), json!(row.doc));
-        if let Some(default) = default_value(row).filter(|_| !matches!(row.kind, Kind::Properties)) {
+        if let Some(default) =
+            default_value(row).filter(|_| !matches!(row.kind, Kind::Properties | Kind::Sources))
+        {
             schema.insert("default".into(), default);
         }
     }
@@ -63,11 +65,15 @@ fn value(row: &Row) -> Json {
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Word => json!({"enum": row.words()}),
         Kind::Whole { least, most, .. } => json!({"type": "integer", "minimum": least, "maximum": most}),
-        Kind::Time { .. } => time,
+        Kind::Time { .. } | Kind::Days { .. } => time,
         Kind::TimeOrNone { .. } => json!({"anyOf": [time, {"const": "none"}]}),
         Kind::File => text(),
         Kind::Files => json!({"anyOf": [{"type": "array", "items": text()}, text()]}),
         Kind::Texts => json!({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
+        Kind::Sources => {
+            let source = json!({"type": "object", "properties": {"creates": {"type": "boolean"}}, "additionalProperties": false});
+            json!({"type": "object", "additionalProperties": source})
+        }
         Kind::Properties => {
             json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})
         }

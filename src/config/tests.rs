@@ -1,5 +1,7 @@
 //! What configuration may say, mistake by mistake.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::adapters::kafka::Mechanism;
 
@@ -36,6 +38,7 @@ fn the_shipped_file_is_the_defaults() {
     let switched_on = settings(&switched_on, &[]);
     assert!(switched_on.kafka.tls.is_some() && switched_on.kafka.sasl.is_some());
     assert!(!switched_on.kafka.extra.is_empty() && !switched_on.tables.geo.is_empty());
+    assert!(switched_on.lifetime.creators.contains("workday"));
 }
 
 /// Every setting that a file may state is in it, with its default or commented out.
@@ -54,7 +57,7 @@ fn the_shipped_file_names_every_setting() {
 #[test]
 fn rows_of_a_section_stand_together_and_each_once() {
     let paths: Vec<_> = rows().map(|row| row.path).collect();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     assert!(paths.iter().all(|path| seen.insert(path)), "a path stands twice");
     for depth in 0..2 {
         let prefix = |path: &&str| path.split('.').take(depth + 1).collect::<Vec<_>>().join(".");
@@ -273,6 +276,28 @@ fn the_environment_wins() {
     assert_eq!(settings.kafka.group, "12");
     assert_eq!(settings.kafka.extra.get("linger.ms").map(String::as_str), Some("1"));
     assert_eq!(settings.identity.max_age, None);
+}
+
+#[test]
+fn profiles_begin_and_end_as_configured() {
+    let text = "[identity]\nprofile_ttl = '90d'\n[sources.hr]\ncreates = true\n[sources.okta]\ncreates = false\n[sources.ad]";
+    let lifetime = settings(text, &[("WARD__SOURCES__SCIM__CREATES", "true")]).lifetime;
+    assert_eq!(
+        (lifetime.profile_ttl.as_secs(), lifetime.creators),
+        (90 * 86_400, BTreeSet::from(["hr".to_owned(), "scim".to_owned()]))
+    );
+    assert!(settings(text, &[("WARD__SOURCES__HR__CREATES", "false")]).lifetime.creators.is_empty());
+    check(
+        "[identity]\nprofile_ttl = '29d'\n[sources]\n'' = { creates = true }\nhr = { creates = 1 }\nad = { create = true }",
+        &[("WARD__IDENTITY__PROFILE_TTL", "3651d")],
+        &[
+            "ward.toml:2:15: `identity.profile_ttl` is the string `29d`, expected a time from 30d to 3650d",
+            "ward.toml:4:1: `sources` has an entry ``, expected the `source` of events: 1 to 256 bytes, no control characters",
+            "ward.toml:5:18: `sources.hr.creates` is the integer `1`, expected true or false",
+            "ward.toml:6:8: unknown field `sources.ad.create`; did you mean `creates`?",
+            "WARD__IDENTITY__PROFILE_TTL: `identity.profile_ttl` is the string `3651d`, expected a time from 30d to 3650d",
+        ],
+    );
 }
 
 #[test]

@@ -22,4 +22,4 @@ pub mod step;
 pub mod transcript;
 
 /// Stands in every decision's basis. A test makes you raise it when a golden transcript changes.
-pub const REVISION: &str = "0.1.1";
+pub const REVISION: &str = "0.1.2";

@@ -71,6 +71,8 @@ pub enum Evidence {
         since_s: u64,
         by_device: bool,
         by_session: bool,
+        /// Whether the event that a feedback names is known; `None` where none is named.
+        event_known: Option<bool>,
     },
     /// A token that was spent is presented again.
     TokenReuse {
@@ -276,7 +278,10 @@ impl Evidence {
                 tell("refused", number(*refused));
                 tell("within_s", number(*within_s));
             }
-            Self::Reported { by_device, by_session, .. } => {
+            Self::Reported { by_device, by_session, event_known, .. } => {
+                if let Some(known) = event_known {
+                    tell("event", Said::Word(if *known { "known" } else { "forgotten" }));
+                }
                 list(tell, "same", &[(*by_device, "device"), (*by_session, "session")]);
             }
             Self::TokenReuse { device_same, .. } => {

@@ -30,11 +30,16 @@ pub struct Facts {
 /// Fixed-size stand-ins for the event's texts, hashed once: what profiles keep and compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Of source and event id, 48 bits: with 32 remembered a user, two events in 10^13 collide.
+    /// Of source and event id, 48 bits, 20 of them (from [`EVENT_ID_SHIFT`] on) of the id alone: with 32
+    /// remembered a user, two events in 10^13 collide.
     pub event: u64,
     pub device: Option<u64>,
+    /// 48 bits: only a user's own few are compared.
     pub session: Option<u64>,
     pub address: Option<u64>,
     /// The /24 of IPv4, the /56 of IPv6.
     pub prefix: Option<u64>,
 }
+
+/// Where the bits of the id alone begin in [`Keys::event`].
+pub const EVENT_ID_SHIFT: u32 = 20;

@@ -12,10 +12,12 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     pub const EPOCH: Self = Self(0);
-    /// The last moment of the range.
+    /// The first moment of the range.
+    pub const MIN: Self = Self(MICROS_MIN);
+    /// The last: one that is in the year 9999 wherever on earth it is written.
     pub const MAX: Self = Self(MICROS_MAX);
 
-    /// The range that RFC 3339 can write: years 0001 to 9999. `None` outside of it.
+    /// From [`Self::MIN`] to [`Self::MAX`]; `None` outside of it.
     #[must_use]
     pub fn from_micros(micros: i64) -> Option<Self> {
         (MICROS_MIN..=MICROS_MAX).contains(&micros).then_some(Self(micros))
@@ -34,6 +36,14 @@ impl Timestamp {
         }
         let parsed: jiff::Timestamp = text.parse().ok()?;
         Self::from_micros(parsed.as_microsecond())
+    }
+
+    /// Whether `text` is a time as [`Self::parse`] reads it, but for lying outside of the range.
+    #[must_use]
+    pub fn is_beyond_range(text: &str) -> bool {
+        let pieces = jiff::fmt::temporal::Pieces::parse(text);
+        let is_time = pieces.is_ok_and(|pieces| pieces.time().is_some() && pieces.offset().is_some());
+        is_time && Self::parse(text).is_none()
     }
 
     #[must_use]
@@ -231,6 +241,31 @@ mod tests {
         check("2026-01-05", None);
         check("yesterday", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_time_beyond_the_range_is_still_a_time() {
+        let beyond = [
+            "0000-12-31T23:59:59Z",
+            "9999-12-31T00:00:00Z",
+            "9999-12-30T22:00:00Z",
+            "9999-12-31T09:00:00+01:00",
+        ];
+        for text in beyond {
+            assert!(Timestamp::is_beyond_range(text), "{text}");
+        }
+        for text in [
+            "",
+            "tomorrow",
+            "9999-12-31",
+            "9999-12-31T00:00:00",
+            "9999-13-31T00:00:00Z",
+            "2026-01-05T09:00:00Z",
+        ] {
+            assert!(!Timestamp::is_beyond_range(text), "{text}");
+        }
+        check(&Timestamp::MIN.to_string(), Some("0001-01-01T00:00:00Z"));
+        check(&Timestamp::MAX.to_string(), Some("9999-12-30T21:59:59Z"));
     }
 
     /// The quick way and the whole one must agree wherever the quick one speaks.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::REVISION;
 use crate::engine::policy::Policy;
-use crate::engine::step::Setting;
+use crate::engine::step::{Lifetime, Setting};
 use crate::model::decision::Basis;
 use crate::ports::tables::Tables;
 
@@ -24,10 +24,10 @@ pub struct Footing {
 
 impl Footing {
     #[must_use]
-    pub fn setting(&self) -> Setting<'_> {
+    pub fn setting<'s>(&'s self, lifetime: &'s Lifetime) -> Setting<'s> {
         let basis =
             Basis { policy: self.policy.digest, engine: REVISION, tables: self.tables.digest(), model: None };
-        Setting { policy: &self.policy, shadow: self.shadow.as_deref(), basis }
+        Setting { policy: &self.policy, shadow: self.shadow.as_deref(), basis, lifetime }
     }
 }
 

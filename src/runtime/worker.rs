@@ -25,6 +25,7 @@ use super::registry::Registry;
 use super::status::Status;
 use super::stop::{ProcessClock, Pulse, Stop};
 use crate::engine::emit::policy_avro;
+use crate::engine::step::Lifetime;
 use crate::model::id::Digest;
 use crate::pipeline::dispatch::{Command, Dispatch, Pace};
 use crate::pipeline::drift::Drift;
@@ -49,6 +50,7 @@ pub struct Shared {
     pub custody: Custody,
     /// Policies and tables, which may change between two units.
     pub footing: Current,
+    pub lifetime: Arc<Lifetime>,
     pub policies: Registry,
     /// How many times the share of `step_up` or stricter before is a jump of it.
     pub max_action_change: u32,

@@ -21,7 +21,7 @@ use crate::engine::enrich::enrich;
 use crate::engine::number::distance_m;
 use crate::engine::policy::Policy;
 use crate::engine::signals;
-use crate::engine::step::{Setting, Stepped, step};
+use crate::engine::step::{LIFETIME, Setting, Stepped, step};
 use crate::model::NetworkClass;
 use crate::model::decision::Basis;
 use crate::model::id::Position;
@@ -271,7 +271,7 @@ impl Life {
             tables: tables.digest(),
             model: None,
         };
-        let setting = Setting { policy, basis, shadow: None };
+        let setting = Setting { policy, basis, shadow: None, lifetime: &LIFETIME };
         let limits = Limits::default();
         let mut profile = Profile::absent();
         let mut said = Err("nothing was decided".to_owned());

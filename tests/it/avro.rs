@@ -135,10 +135,10 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             within_s,
             threshold
         }),
-        any::<(u64, bool, bool)>().prop_map(|(since_s, by_device, by_session)| Evidence::Reported {
-            since_s,
-            by_device,
-            by_session
+        any::<(u64, bool, bool, Option<bool>)>().prop_map(|(since_s, by_device, by_session, event_known)| {
+            // An event is named by the feedback itself, which speaks of now.
+            let since_s = if event_known.is_some() { 0 } else { since_s };
+            Evidence::Reported { since_s, by_device, by_session, event_known }
         }),
     ]
 }

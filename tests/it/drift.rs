@@ -9,7 +9,7 @@ use wardstream::engine::REVISION;
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::Setting;
+use wardstream::engine::step::{LIFETIME, Setting};
 use wardstream::model::decision::Basis;
 use wardstream::model::id::Digest;
 use wardstream::model::time::Timestamp;
@@ -56,7 +56,7 @@ fn told(policy: &Policy, tables: &dyn Tables) -> Vec<(usize, bool)> {
         let (policy, tables): (_, &dyn Tables) =
             if day < DAYS { (&before, &places) } else { (policy, tables) };
         let basis = Basis { policy: policy.digest, engine: REVISION, tables: tables.digest(), model: None };
-        let setting = Setting { policy, shadow: None, basis };
+        let setting = Setting { policy, shadow: None, basis, lifetime: &LIFETIME };
         for user in 0..USERS {
             line += 1;
             // One in a hundred comes with a new device from elsewhere: what a day brings.

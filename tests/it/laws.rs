@@ -12,7 +12,7 @@ use wardstream::engine::baseline::{
     Checkpoint, Chunk, Core, Part, Profile, apps::Apps, fold, tokens::Tokens, workload::Workload,
 };
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::{Setting, Stepped, step};
+use wardstream::engine::step::{LIFETIME, Setting, Stepped, step};
 use wardstream::model::decision::Ruling;
 use wardstream::model::event::{About, Behavior, Body, Event, KeyPress, MousePoint, TouchPoint};
 use wardstream::model::id::hash64;
@@ -133,7 +133,8 @@ fn observation(index: usize, at_s: i64, act: &Act) -> Observation<'static> {
     let keys = Keys {
         event: hash64("event", &[id.as_bytes()]) & 0xffff_ffff_ffff,
         device: act.device.map(|device| key("device", device)),
-        session: act.session.map(|session| key("session", session)),
+        // 48 bits, as enrichment has them.
+        session: act.session.map(|session| key("session", session) & 0xffff_ffff_ffff),
         address: act.place.map(|place| key("address", place)),
         prefix: act.place.map(|place| key("prefix", place / 2)),
     };
@@ -292,7 +293,7 @@ fn check_parts(profile: &Profile, parts: &Parts) {
 
 /// Runs `seen` through one profile in memory and one that is stored and loaded around every step.
 fn run(seen: &[Observation<'_>], policy: &Policy) -> Parts {
-    let setting = Setting { policy, shadow: None, basis: basis(policy) };
+    let setting = Setting { policy, shadow: None, basis: basis(policy), lifetime: &LIFETIME };
     let (mut memory, mut stored) = (Profile::absent(), Parts::default());
     let mut parts = Parts::default();
     for (offset, seen) in (0..).zip(seen) {
@@ -407,7 +408,7 @@ fn check_bytes(bytes: &[u8]) {
 #[test]
 fn the_streams_reach_everything() {
     let policy = Policy::shipped("default").unwrap();
-    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy) };
+    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy), lifetime: &LIFETIME };
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut reached = std::collections::BTreeSet::new();
     for _ in 0..60 {
@@ -470,7 +471,7 @@ fn a_lost_part_is_an_error() {
         "profile part `journal/0` is missing though `core` names it; restore the store from the changelog"
     );
     let mut unloaded = Profile::from_core(&parts.0[&Part::Core]).unwrap();
-    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy) };
+    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy), lifetime: &LIFETIME };
     let stepped = step(&mut unloaded, &seen[2], position(2), &setting);
     assert_eq!(stepped, Stepped::Missing(Part::Journal(0)));
 }

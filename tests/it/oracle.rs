@@ -118,7 +118,7 @@ fn login() -> Observation<'static> {
 }
 
 fn found(severity: u32) -> Finding {
-    let evidence = Evidence::Reported { since_s: 0, by_device: false, by_session: false };
+    let evidence = Evidence::Reported { since_s: 0, by_device: false, by_session: false, event_known: None };
     Finding::Found { severity: Severity::new(severity), centibans: Centibans::new(0), evidence }
 }
 

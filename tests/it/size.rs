@@ -6,7 +6,7 @@ use crate::world::{basis, position};
 use wardstream::engine::baseline::Profile;
 use wardstream::engine::enrich::{Enricher, builtin::Builtin};
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::{Setting, step};
+use wardstream::engine::step::{LIFETIME, Setting, step};
 use wardstream::model::time::Timestamp;
 use wardstream::simulate::{Plan, Stream, World, start_of};
 
@@ -17,7 +17,7 @@ const CORE_BYTES_MEAN_MAX: usize = 600;
 #[test]
 fn a_core_is_small_after_a_year() {
     let policy = Policy::shipped("default").unwrap();
-    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy) };
+    let setting = Setting { policy: &policy, shadow: None, basis: basis(&policy), lifetime: &LIFETIME };
     let tables = Builtin::new();
     let (start, mut enricher) = (start_of(7), Enricher::default());
     let plan = Plan { users: USERS, seed: 7, attacks: Vec::new(), start, days: DAYS };

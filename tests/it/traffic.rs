@@ -14,7 +14,7 @@ use wardstream::engine::emit;
 use wardstream::engine::enrich::Enricher;
 use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::{Setting, Stepped, step};
+use wardstream::engine::step::{LIFETIME, Setting, Stepped, step};
 use wardstream::model::decision::{Basis, Decision};
 use wardstream::model::event::{Body, Event};
 use wardstream::model::id::Position;
@@ -44,7 +44,7 @@ fn play(users: u32, days: u32, attacks: &[Attack], mut each: impl FnMut(&Simulat
     let tables = Builtin::new();
     let policy = Policy::shipped("default").unwrap();
     let basis = Basis { policy: policy.digest, engine: REVISION, tables: tables.digest(), model: None };
-    let setting = Setting { policy: &policy, shadow: None, basis };
+    let setting = Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME };
     let plan = Plan { users, seed: SEED, attacks: attacks.to_vec(), start: start_of(SEED), days };
     let end = plan.start.seconds() + i64::from(days) * 86_400;
     let limits = Limits::default();

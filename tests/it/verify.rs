@@ -68,6 +68,7 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
             shadow: None,
             tables: Arc::new(NoTables),
         }),
+        lifetime: Arc::default(),
         policies: Registry::default(),
         max_action_change: 5,
         stop: stop.clone(),

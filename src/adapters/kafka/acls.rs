@@ -277,7 +277,7 @@ mod tests {
     fn every_topic_is_made_and_written() {
         let names = Names::default();
         let all = acls(&names, "ward", "User:");
-        for topic in wanted(&names) {
+        for topic in wanted(&names, std::time::Duration::from_secs(86_400)) {
             let may = |role: &[Role], operation| {
                 all.iter().any(|acl| {
                     role.contains(&acl.role) && acl.name == topic.name && acl.operation == operation

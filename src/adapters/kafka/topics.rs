@@ -3,6 +3,7 @@
 //! Pure: [`wanted`] says what ought to be, [`compare`] what differs from it. `admin` asks the broker.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The names in use; the defaults are the contract's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl std::fmt::Display for Mistake {
 
 /// All topics, the input first.
 #[must_use]
-pub fn wanted(names: &Names) -> Vec<Wanted<'_>> {
+pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
     let plain = |name, co_partitioned| Wanted { name, co_partitioned, settings: Vec::new() };
     vec![
         Wanted {
@@ -134,7 +135,7 @@ pub fn wanted(names: &Names) -> Vec<Wanted<'_>> {
             co_partitioned: true,
             settings: vec![
                 (CLEANUP, "compact,delete".into()),
-                ("retention.ms", PROFILE_RETENTION_MS.to_string()),
+                ("retention.ms", retention_ms(profile_ttl).to_string()),
                 ("retention.bytes", "-1".into()),
                 ("min.cleanable.dirty.ratio", "0.1".into()),
                 ("max.compaction.lag.ms", DAY_MS.to_string()),
@@ -238,10 +239,16 @@ fn same(name: &str, found: &str, expected: &str) -> bool {
     }
     if name == "retention.ms" {
         // Longer, or for ever, is as good.
-        return found.parse::<i64>().is_ok_and(|ms| !(0..PROFILE_RETENTION_MS).contains(&ms));
+        let least = expected.parse::<i64>().unwrap_or(i64::MAX);
+        return found.parse::<i64>().is_ok_and(|ms| !(0..least).contains(&ms));
     }
     found == expected
         || matches!((found.parse::<f64>(), expected.parse::<f64>()), (Ok(a), Ok(b)) if (a - b).abs() < 1e-9)
+}
+
+/// The life of a profile without an event, and a month more.
+fn retention_ms(profile_ttl: Duration) -> i64 {
+    i64::try_from(profile_ttl.as_millis()).unwrap_or(i64::MAX).saturating_add(30 * DAY_MS)
 }
 
 /// Without compaction the topic of profiles forgets people who have not logged in for a week.
@@ -259,8 +266,6 @@ const TIMESTAMP_TYPE: &str = "message.timestamp.type";
 const MIN_ISR: &str = "min.insync.replicas";
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// The life of a profile without an event (400 days), and a month more.
-const PROFILE_RETENTION_MS: i64 = 430 * DAY_MS;
 
 /// Co-partitioned topics when nobody says: the group can grow to so many workers.
 pub const PARTITIONS_DEFAULT: i32 = 24;
@@ -269,8 +274,10 @@ pub const PARTITIONS_DEFAULT: i32 = 24;
 mod tests {
     use super::*;
 
+    const TTL: Duration = Duration::from_secs(400 * 86_400);
+
     fn as_wanted(names: &Names) -> BTreeMap<String, There> {
-        wanted(names)
+        wanted(names, TTL)
             .into_iter()
             .map(|topic| {
                 let mut settings: BTreeMap<String, String> =
@@ -290,7 +297,7 @@ mod tests {
         let names = Names::default();
         let mut there = as_wanted(&names);
         change(&mut there);
-        let found = compare(&wanted(&names), &there, partitions);
+        let found = compare(&wanted(&names, TTL), &there, partitions);
         let found: Vec<_> = found
             .iter()
             .map(|mistake| (mistake.topic.as_str(), mistake.severity, mistake.found.as_str()))
@@ -305,7 +312,7 @@ mod tests {
     #[test]
     fn what_is_made_is_what_is_wanted() {
         let names = Names::default();
-        let wanted = wanted(&names);
+        let wanted = wanted(&names, TTL);
         let there = |partitions, replication| -> BTreeMap<String, There> {
             wanted
                 .iter()

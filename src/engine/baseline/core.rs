@@ -6,8 +6,9 @@ use super::codec::{Error, Reader, Writer};
 use super::few::Few;
 use super::habits::{Baseline, Fix};
 use super::journal::Head;
-use super::marks::{Case, Failures, Glance, Held, Recent, Reported, Revoked, Standing, read_option};
+use super::marks::{Case, Failures, Glance, Held, Reported, Revoked, Standing, read_option};
 use super::part::{Part, PartSet};
+use super::recent::{Recent, Whose};
 use super::session::Sessions;
 use crate::model::History;
 use crate::model::observation::Keys;
@@ -121,6 +122,15 @@ impl Core {
         &self.recent
     }
 
+    /// Whose an event was that is held, or among the last; `None` when it is no longer known. `id` is of
+    /// [`crate::engine::enrich::event_id_key`].
+    #[must_use]
+    pub fn whose(&self, id: u64) -> Option<Whose> {
+        let held = self.held.iter().rev().find(|held| held.id == id);
+        let held = held.map(|held| Whose { device: held.step.device, session: held.session });
+        held.or_else(|| self.recent.whose(id, &self.sessions, &self.baseline.devices))
+    }
+
     #[must_use]
     pub const fn standing(&self) -> &Standing {
         &self.standing
@@ -185,7 +195,7 @@ impl Core {
         for held in &self.held {
             held.write(&mut to);
         }
-        self.recent.write(&mut to);
+        self.recent.write(&mut to, &self.sessions, &self.baseline.devices);
         self.standing.write(&mut to);
         to.byte(u8::from(self.case.is_some()));
         if let Some(case) = &self.case {
@@ -201,7 +211,7 @@ impl Core {
         }
         to.size(self.glances.len());
         for glance in &self.glances {
-            glance.write(&mut to);
+            glance.write(&mut to, &self.sessions, &self.baseline.devices);
         }
     }
 
@@ -224,23 +234,25 @@ impl Core {
         }
         let journal = Head::read(&mut from)?;
         let baseline = Baseline::read(&mut from)?;
+        let batches = from.number("batches")?;
+        let sessions = Sessions::read(&mut from, &baseline)?;
         let core = Self {
             first_seen,
             newest,
             parts,
             journal,
-            batches: from.number("batches")?,
-            sessions: Sessions::read(&mut from, &baseline)?,
-            baseline,
+            batches,
             failures: Failures::read(&mut from)?,
             refused: read_few(&mut from, Reader::time)?,
             held: read_held(&mut from)?,
-            recent: Recent::read(&mut from)?,
+            recent: Recent::read(&mut from, &sessions, &baseline.devices)?,
             standing: Standing::read(&mut from)?,
             case: read_option(&mut from, Case::read)?,
             revoked: read_few(&mut from, Revoked::read)?,
             reported: read_option(&mut from, Reported::read)?,
-            glances: read_few(&mut from, Glance::read)?,
+            glances: read_few(&mut from, |from| Glance::read(from, &sessions, &baseline.devices))?,
+            sessions,
+            baseline,
         };
         from.end()?;
         Ok(core)
@@ -267,7 +279,7 @@ fn read_held(from: &mut Reader<'_>) -> Result<Vec<Held>, Error> {
     Ok(held)
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 mod tests;

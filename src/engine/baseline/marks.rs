@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::codec::{Error, Reader, Writer};
-use super::few::Few;
+use super::devices::Devices;
 use super::journal::LearnStep;
-use super::networks::key40;
-use super::session::read_factors;
+use super::session::{Sessions, read_factors};
 use crate::engine::number::{exp2, whole};
 use crate::model::id::Id128;
 use crate::model::time::Timestamp;
@@ -73,7 +72,7 @@ impl Held {
         self.step.write(to);
         to.byte(u8::from(self.session.is_some()));
         if let Some(session) = self.session {
-            to.key64(session);
+            to.key48(session);
         }
         to.key48(self.id);
         to.uint(self.presented.bits().into());
@@ -84,7 +83,7 @@ impl Held {
 
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
         let step = LearnStep::read(from)?;
-        let session = read_option(from, Reader::key64)?;
+        let session = read_option(from, Reader::key48)?;
         let id = from.key48()?;
         let presented = read_factors(from)?;
         let first = from.time()?;
@@ -207,7 +206,7 @@ impl Revoked {
     pub(super) fn write(&self, to: &mut Writer<'_>) {
         to.byte(self.scope.code() << 1 | u8::from(self.session.is_some()));
         if let Some(session) = self.session {
-            to.key64(session);
+            to.key48(session);
         }
         to.bytes(&self.id.0);
         to.time(self.at);
@@ -217,7 +216,7 @@ impl Revoked {
         let packed = from.byte()?;
         Ok(Self {
             scope: RevocationScope::from_code(packed >> 1).ok_or(Error::Range("revocation"))?,
-            session: if packed & 1 == 1 { Some(from.key64()?) } else { None },
+            session: if packed & 1 == 1 { Some(from.key48()?) } else { None },
             id: Id128(from.bytes()?),
             at: from.time()?,
         })
@@ -235,8 +234,11 @@ pub struct Reported {
 impl Reported {
     pub(super) fn write(&self, to: &mut Writer<'_>) {
         to.byte(u8::from(self.device.is_some()) | u8::from(self.session.is_some()) << 1);
-        for key in [self.device, self.session].into_iter().flatten() {
-            to.key64(key);
+        if let Some(device) = self.device {
+            to.key64(device);
+        }
+        if let Some(session) = self.session {
+            to.key48(session);
         }
         to.time(self.since);
     }
@@ -248,7 +250,7 @@ impl Reported {
         }
         Ok(Self {
             device: if flags & 1 != 0 { Some(from.key64()?) } else { None },
-            session: if flags & 2 != 0 { Some(from.key64()?) } else { None },
+            session: if flags & 2 != 0 { Some(from.key48()?) } else { None },
             since: from.time()?,
         })
     }
@@ -277,10 +279,20 @@ pub struct Judged {
 }
 
 impl Glance {
-    pub(super) fn write(&self, to: &mut Writer<'_>) {
-        to.byte(u8::from(self.device.is_some()) | u8::from(self.session.is_some()) << 1);
-        for key in [self.device, self.session].into_iter().flatten() {
-            to.key64(key);
+    /// A learned device and a live session are written as their numbers: most glances are of such.
+    pub(super) fn write(&self, to: &mut Writer<'_>, sessions: &Sessions, devices: &Devices) {
+        let device = self.device.map(|key| devices.position(key));
+        let session = self.session.map(|key| sessions.iter().position(|session| session.key == key));
+        to.byte(kind(device) | kind(session) << 2);
+        match (self.device, device.flatten()) {
+            (_, Some(index)) => to.size(index),
+            (Some(key), None) => to.key64(key),
+            (None, None) => {}
+        }
+        match (self.session, session.flatten()) {
+            (_, Some(index)) => to.size(index),
+            (Some(key), None) => to.key48(key),
+            (None, None) => {}
         }
         to.time(self.at);
         to.uint(self.judged.batches.into());
@@ -289,69 +301,47 @@ impl Glance {
         to.uint(self.judged.features.into());
     }
 
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+    pub(super) fn read(from: &mut Reader<'_>, sessions: &Sessions, devices: &Devices) -> Result<Self, Error> {
         let flags = from.byte()?;
-        if flags > 3 {
-            return Err(Error::Range("behaviour"));
-        }
-        Ok(Self {
-            device: if flags & 1 != 0 { Some(from.key64()?) } else { None },
-            session: if flags & 2 != 0 { Some(from.key64()?) } else { None },
-            at: from.time()?,
-            judged: Judged {
-                batches: from.number("batches")?,
-                learned: from.number("batches")?,
-                deviation_centi: from.number("deviation")?,
-                features: from.number("features")?,
-            },
-        })
+        let error = Error::Range("behaviour");
+        let device = match flags & 3 {
+            ABSENT => None,
+            NUMBERED => Some(devices.get(from.number("device")?).ok_or(error)?.key),
+            // One that has a number is written as that.
+            OWN => {
+                Some(from.key64()?).filter(|key| devices.position(*key).is_none()).ok_or(error).map(Some)?
+            }
+            _ => return Err(error),
+        };
+        let session = match flags >> 2 {
+            ABSENT => None,
+            NUMBERED => Some(sessions.iter().nth(from.number("session")?).ok_or(error)?.key),
+            OWN => Some(from.key48()?).filter(|key| sessions.find(*key).is_none()).ok_or(error).map(Some)?,
+            _ => return Err(error),
+        };
+        let at = from.time()?;
+        let judged = Judged {
+            batches: from.number("batches")?,
+            learned: from.number("batches")?,
+            deviation_centi: from.number("deviation")?,
+            features: from.number("features")?,
+        };
+        Ok(Self { session, device, at, judged })
     }
 }
 
-/// Hashes of the last events, so that a repeat is seen. A ring; the oldest is written first.
-///
-/// 40 bits each, a third of an average `core`: with 32 of them, one event in 3 × 10^10 is taken for a
-/// repeat that is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recent(Few<u64, RECENT_MAX>);
-
-pub const RECENT_MAX: usize = 32;
-
-impl Recent {
-    #[must_use]
-    pub fn has(&self, event: u64) -> bool {
-        self.0.iter().any(|seen| *seen == key40(event))
-    }
-
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, event: u64) {
-        self.0.push(key40(event));
-    }
-
-    pub(super) fn write(&self, to: &mut Writer<'_>) {
-        to.size(self.len());
-        for event in &self.0 {
-            to.key40(*event);
-        }
-    }
-
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
-        let mut recent = Few::default();
-        for _ in 0..from.size(RECENT_MAX, "recent events")? {
-            recent.push(from.key40()?);
-        }
-        Ok(Self(recent))
+/// How a key is written: not at all, by its number, or itself.
+const fn kind(key: Option<Option<usize>>) -> u8 {
+    match key {
+        None => ABSENT,
+        Some(Some(_)) => NUMBERED,
+        Some(None) => OWN,
     }
 }
+
+const ABSENT: u8 = 0;
+const NUMBERED: u8 = 1;
+const OWN: u8 = 2;
 
 pub(super) fn read_option<'b, T>(
     from: &mut Reader<'b>,

@@ -23,6 +23,7 @@ pub mod networks;
 pub mod part;
 pub mod places;
 pub mod profile;
+pub mod recent;
 pub mod session;
 pub mod tokens;
 pub mod workload;

@@ -92,7 +92,7 @@ impl Sessions {
             let own_client = client_of(habits, learned) != Some(session.client);
             let fix = earlier.kind(session.fix);
             let flag = |set: bool, bit: u8| u8::from(set) << bit;
-            to.key64(session.key);
+            to.key48(session.key);
             to.byte(
                 flag(session.risky, 0)
                     | flag(session.revoked, 1)
@@ -126,7 +126,7 @@ impl Sessions {
         let mut sessions = Few::default();
         let mut earlier = Earlier::of(habits);
         for _ in 0..from.size(SESSIONS_MAX, "sessions")? {
-            let key = from.key64()?;
+            let key = from.key48()?;
             let flags = from.byte()?;
             let (started, last) = (from.time()?, from.time()?);
             let (device, learned) = match flags >> 3 & 3 {

@@ -261,9 +261,11 @@ impl<'a> Visitor<'a> for TimeVisitor<'_> {
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let time = Timestamp::parse(text);
         if time.is_none() && !text.is_empty() {
-            let what =
-                format!("is {}, expected a time in RFC 3339, like `2026-01-05T09:00:00Z`", shown(text));
-            self.0.refuse(Reject::BadValue, &what);
+            let expected = match Timestamp::is_beyond_range(text) {
+                true => format!("a time from {} to {}", Timestamp::MIN, Timestamp::MAX),
+                false => "a time in RFC 3339, like `2026-01-05T09:00:00Z`".to_owned(),
+            };
+            self.0.refuse(Reject::BadValue, &format!("is {}, expected {expected}", shown(text)));
         }
         Ok(time)
     }
@@ -274,7 +276,8 @@ impl<'a> Visitor<'a> for TimeVisitor<'_> {
         }
         let time = ticks.checked_mul(self.0.tick_micros).and_then(Timestamp::from_micros);
         if time.is_none() {
-            self.0.refuse(Reject::BadValue, &format!("is `{ticks}`, beyond the years 1 to 9999"));
+            let (first, last) = (Timestamp::MIN, Timestamp::MAX);
+            self.0.refuse(Reject::BadValue, &format!("is `{ticks}`, expected a time from {first} to {last}"));
         }
         Ok(time)
     }

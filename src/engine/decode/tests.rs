@@ -123,6 +123,13 @@ fn wrong_types_are_bad_values() {
         refused(&with(field), Reject::BadValue, name);
     }
     refused(r#"{"user_id":"ada","type":"login","occurred_at":1767603600}"#, Reject::BadValue, "RFC 3339");
+    for beyond in ["9999-12-31T00:00:00Z", "0000-01-01T00:00:00Z"] {
+        refused(
+            &format!(r#"{{"user_id":"ada","type":"login","occurred_at":"{beyond}"}}"#),
+            Reject::BadValue,
+            "expected a time from 0001-01-01T00:00:00Z to 9999-12-30T21:59:59Z",
+        );
+    }
     refused(r#"{"user_id":"ada","type":"login","occurred_at":"yesterday"}"#, Reject::BadValue, "`yesterday`");
     refused(&with(r#""ip_address":"81.2.69.142:443""#), Reject::BadValue, "without a port");
 }

@@ -126,6 +126,7 @@ mod tests {
         root.take("on").and_then(|value| value.flag());
         root.take("list").map(|value| value.list().iter().filter_map(Value::text).count());
         root.take("wait").and_then(|value| value.duration());
+        root.take("version").and_then(|value| value.whole(1, 1));
         root.finish();
     }
 
@@ -152,6 +153,11 @@ mod tests {
                 "a.toml:7:8: `wait` is the string `3 fortnights`, expected a time such as \"20ms\", \"10s\", \"30m\", \"24h\" or \"7d\"",
             ],
         );
+    }
+
+    #[test]
+    fn a_range_of_one_is_said_as_that_one() {
+        check("version = 2", &["a.toml:1:11: `version` is the integer `2`, expected 1"]);
     }
 
     #[test]

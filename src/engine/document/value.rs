@@ -180,9 +180,10 @@ impl<'d> Value<'d> {
             Form::Toml(DeValue::Integer(number)) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
         };
-        number
-            .filter(|number| (least..=most).contains(number))
-            .or_else(|| self.expected(&format!("a whole number from {least} to {most}")))
+        number.filter(|number| (least..=most).contains(number)).or_else(|| match least == most {
+            true => self.expected(&least.to_string()),
+            false => self.expected(&format!("a whole number from {least} to {most}")),
+        })
     }
 
     /// As [`Self::whole`], in the type that its bounds have.
@@ -217,6 +218,16 @@ impl<'d> Value<'d> {
         if duration < least {
             self.mistake(format!("`{}` is too short, expected at least {least:?}", self.path));
             return None;
+        }
+        Some(duration)
+    }
+
+    /// A time from `least` to `most` days.
+    pub fn days(&self, least: u16, most: u16) -> Option<Duration> {
+        let duration = self.duration()?;
+        let days = |days: u16| Duration::from_secs(86_400) * u32::from(days);
+        if !(days(least)..=days(most)).contains(&duration) {
+            return self.expected(&format!("a time from {least}d to {most}d"));
         }
         Some(duration)
     }

@@ -92,7 +92,18 @@ fn write_sentence(line: &mut Line, evidence: &Evidence) -> fmt::Result {
                 Lasting((*within_s).into())
             )
         }
-        Evidence::Reported { since_s, by_device, by_session } => {
+        Evidence::Reported { since_s, by_device, by_session, event_known: Some(known) } => {
+            debug_assert_eq!(*since_s, 0, "an event is named by the feedback itself");
+            line.write_str("said to be compromised: ")?;
+            line.write_str(match (known, by_device, by_session) {
+                (false, ..) => "the event is no longer known, nor its device and session",
+                (true, true, true) => "device and session of the event are known",
+                (true, true, false) => "the event's device is known",
+                (true, false, true) => "the event's session is known",
+                (true, false, false) => "the event is known, its device and session are not",
+            })
+        }
+        Evidence::Reported { since_s, by_device, by_session, event_known: None } => {
             line.write_str("said to be compromised")?;
             if *since_s > 0 {
                 write!(line, " {} ago", Lasting(*since_s))?;
@@ -390,8 +401,24 @@ mod tests {
             &Evidence::Fatigue { refused: 7, within_s: 1800, threshold: 5 },
             "approved after 7 prompts refused or ignored within 30 min",
         );
-        let said = |since_s, by_device, by_session| Evidence::Reported { since_s, by_device, by_session };
+        let said = |since_s, by_device, by_session| Evidence::Reported {
+            since_s,
+            by_device,
+            by_session,
+            event_known: None,
+        };
         check(&said(0, false, false), "said to be compromised");
+        let named = |event_known, by_device, by_session| Evidence::Reported {
+            since_s: 0,
+            by_device,
+            by_session,
+            event_known: Some(event_known),
+        };
+        check(&named(true, true, false), "said to be compromised: the event's device is known");
+        check(
+            &named(false, false, false),
+            "said to be compromised: the event is no longer known, nor its device and session",
+        );
         check(&said(7200, true, true), "said to be compromised 120 min ago, same device and session");
     }
 }

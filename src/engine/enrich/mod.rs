@@ -18,7 +18,7 @@ use crate::engine::number::whole;
 use crate::model::PlaceSource;
 use crate::model::event::{Event, PlaceHint};
 use crate::model::id::hash64;
-use crate::model::observation::{Facts, Keys, Observation};
+use crate::model::observation::{EVENT_ID_SHIFT, Facts, Keys, Observation};
 use crate::model::place::{Coordinates, Country};
 use crate::model::time::Timestamp;
 use crate::ports::tables::{Found, Tables};
@@ -140,18 +140,27 @@ fn keys(event: &Event<'_>, public: Option<IpAddr>) -> Keys {
     let source = event.source.as_deref().unwrap_or_default();
     let parts = [&*event.tenant, &*event.user, source, &*event.id].map(str::as_bytes);
     Keys {
-        event: hash64("event", &parts) & EVENT_KEY_MASK,
+        event: (hash64("event", &parts) & !EVENT_ID_BITS
+            | event_id_key(&event.id) << EVENT_ID_SHIFT & EVENT_ID_BITS)
+            & EVENT_KEY_MASK,
         device: of("device", &event.device_fingerprint),
-        session: of("session", &event.session_id),
+        session: event.session_id.as_deref().map(|id| session_key(&event.tenant, id)),
         address: public.map(address::address_key),
         prefix: public.map(address::prefix_key),
     }
 }
 
-/// The key of a session that a text names, e.g. what a feedback speaks about.
+/// The key of an event's id alone, 48 bits: feedback names the id and not the source. Its low 20 are in
+/// [`Keys::event`].
+#[must_use]
+pub fn event_id_key(id: &str) -> u64 {
+    hash64("event id", &[id.as_bytes()]) & EVENT_KEY_MASK
+}
+
+/// The key of a session, 48 bits, that a text names, e.g. what a feedback speaks about.
 #[must_use]
 pub fn session_key(tenant: &str, session_id: &str) -> u64 {
-    tenant_key("session", tenant, session_id)
+    tenant_key("session", tenant, session_id) & SESSION_KEY_MASK
 }
 
 /// The key of an app.
@@ -176,7 +185,10 @@ const REGION_RADIUS_KM: u16 = 200;
 const COUNTRY_RADIUS_KM: u16 = Coordinates::COUNTRY_RADIUS_KM;
 
 const HOUR_E4: i32 = 150_000;
+/// A user has four of them at once.
+const SESSION_KEY_MASK: u64 = (1 << 48) - 1;
 const EVENT_KEY_MASK: u64 = (1 << 48) - 1;
+const EVENT_ID_BITS: u64 = ((1 << 20) - 1) << EVENT_ID_SHIFT;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,8 @@
 
 use super::{Detector, Finding};
 use crate::engine::baseline::Profile;
+use crate::engine::baseline::recent::Whose;
+use crate::engine::enrich::event_id_key;
 use crate::engine::policy::Policy;
 use crate::model::event::Body;
 use crate::model::evidence::Evidence;
@@ -22,14 +24,14 @@ impl Detector for Reported {
     }
 
     fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Finding {
-        let says = match &seen.event.body {
-            Body::Feedback { verdict: Verdict::Compromised, .. } => true,
-            Body::Challenge { outcome: ChallengeOutcome::Reported, .. } => true,
+        match &seen.event.body {
+            Body::Feedback { verdict: Verdict::Compromised, about, .. } => {
+                let named = about.event_id.as_deref().map(|id| baseline.core().whose(event_id_key(id)));
+                return said(named);
+            }
+            Body::Challenge { outcome: ChallengeOutcome::Reported, .. } => return said(None),
             Body::Feedback { .. } => return Finding::NotApplicable,
-            _ => false,
-        };
-        if says {
-            return found(0, false, false);
+            _ => {}
         }
         let Some(reported) = baseline.core().reported() else { return Finding::Quiet };
         let by_device = reported.device.is_some() && reported.device == seen.keys.device;
@@ -37,16 +39,24 @@ impl Detector for Reported {
         if !by_device && !by_session {
             return Finding::Quiet;
         }
-        found(seen.event.occurred_at.since_or_zero(reported.since).as_secs(), by_device, by_session)
+        let since_s = seen.event.occurred_at.since_or_zero(reported.since).as_secs();
+        found(Evidence::Reported { since_s, by_device, by_session, event_known: None })
     }
 }
 
-fn found(since_s: u64, by_device: bool, by_session: bool) -> Finding {
-    Finding::Found {
-        severity: Severity::FULL,
-        centibans: Centibans::new(300),
-        evidence: Evidence::Reported { since_s, by_device, by_session },
-    }
+/// By the event at hand; `named` is whose the event was that it names, if it names one.
+fn said(named: Option<Option<Whose>>) -> Finding {
+    let whose = named.flatten().unwrap_or_default();
+    found(Evidence::Reported {
+        since_s: 0,
+        by_device: whose.device.is_some(),
+        by_session: whose.session.is_some(),
+        event_known: named.map(|whose| whose.is_some()),
+    })
+}
+
+fn found(evidence: Evidence) -> Finding {
+    Finding::Found { severity: Severity::FULL, centibans: Centibans::new(300), evidence }
 }
 
 #[cfg(test)]

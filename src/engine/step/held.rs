@@ -11,12 +11,11 @@ use super::learn::assurance;
 use crate::engine::baseline::core::HELD_MAX;
 use crate::engine::baseline::journal::LearnStep;
 use crate::engine::baseline::marks::Held;
-use crate::engine::baseline::networks::key48;
 use crate::engine::baseline::places::REACH_M;
 use crate::engine::baseline::{Core, Profile};
+use crate::engine::enrich::event_id_key;
 use crate::engine::number::distance_m;
 use crate::model::Factors;
-use crate::model::id::hash64;
 use crate::model::observation::Keys;
 use crate::model::time::Timestamp;
 
@@ -100,11 +99,6 @@ pub(super) fn drop(held: &mut Vec<Held>, which: impl Fn(&Held) -> bool) {
 pub(super) fn is_about(held: &Held, keys: &Keys) -> bool {
     let same = |one: Option<u64>, other: Option<u64>| one.is_some() && one == other;
     same(held.session, keys.session) || same(held.step.device, keys.device)
-}
-
-/// What is kept of an event's id alone: feedback names the id and not the source.
-pub(super) fn event_id_key(id: &str) -> u64 {
-    key48(hash64("event id", &[id.as_bytes()]))
 }
 
 fn same_device(one: &LearnStep, other: &LearnStep) -> bool {

@@ -8,8 +8,8 @@
 //!
 //! A repeat gives no decision. A late event (older than the user's newest by more than ten minutes)
 //! is scored, and what it says against the user counts; it teaches nothing and is no fix. A user of
-//! whom nothing is known begins with a success: anything else is decided on an empty profile, and
-//! nothing of it is stored.
+//! whom nothing is known begins with a success, or with an event of a source that may begin one:
+//! anything else is decided on an empty profile, and nothing of it is stored.
 
 mod alert;
 mod apps;
@@ -18,6 +18,7 @@ mod challenge;
 mod feedback;
 mod held;
 mod learn;
+mod lifetime;
 mod revoke;
 mod sessions;
 mod shadow;
@@ -28,7 +29,10 @@ mod workload;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use lifetime::{LIFETIME, Lifetime};
+
 use crate::engine::baseline::codec::whole_second;
+use crate::engine::baseline::recent::Whose;
 use crate::engine::baseline::{Core, Part, Profile};
 use crate::engine::decide::{Decided, Standpoint, decide};
 use crate::engine::policy::Policy;
@@ -49,6 +53,7 @@ pub struct Setting<'p> {
     /// A policy whose verdict is recorded beside the live one's, and which teaches nothing.
     pub shadow: Option<&'p Policy>,
     pub basis: Basis<'p>,
+    pub lifetime: &'p Lifetime,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +80,9 @@ pub fn step<'a>(
     if event.has_own_id && profile.core().recent().has(seen.keys.event) {
         return Stepped::Duplicate;
     }
-    if profile.exists() && at.since(profile.core().newest()).is_some_and(|silent| silent > PROFILE_TTL) {
+    if profile.exists()
+        && at.since(profile.core().newest()).is_some_and(|silent| silent > setting.lifetime.profile_ttl)
+    {
         profile.forget();
     }
     let known = profile.exists();
@@ -108,17 +115,19 @@ pub fn step<'a>(
     let outcome = Outcomes { scored: &scored, decided: &decided, presented, decision_id };
 
     let used_after_revocation = sessions::is_revoked(profile.core(), &stage);
+    // Before what is held is dropped.
+    let whose = feedback::whose(profile.core(), &stage);
     let learned = learn::learn(profile, &stage, &outcome, watched.as_ref());
     sessions::note(profile.core_mut(), &stage, &outcome, learned);
     challenge::note(profile.core_mut(), &stage);
-    feedback::note(profile.core_mut(), &stage);
+    feedback::note(profile.core_mut(), &stage, whose);
     apps::note(profile, &stage, &outcome);
     tokens::note(profile, &stage);
     workload::note(profile, &stage);
     let user_risk = standing::change(profile.core_mut(), standing, &stage, &outcome);
     let revocations = revoke::revoke(profile.core_mut(), &stage, &outcome);
     let alert = alert::alert(profile.core_mut(), &stage, &outcome, user_risk, used_after_revocation);
-    remember(profile, &stage);
+    remember(profile, &stage, setting.lifetime);
 
     Stepped::Decided(Box::new(Ruling {
         alert,
@@ -228,8 +237,8 @@ fn own_factors(event: &Event<'_>) -> Factors {
     }
 }
 
-fn remember(profile: &mut Profile, stage: &Stage<'_>) {
-    if !stage.known && !stage.asked {
+fn remember(profile: &mut Profile, stage: &Stage<'_>, lifetime: &Lifetime) {
+    if !stage.known && !lifetime.begins(stage) {
         return profile.forget();
     }
     let core = profile.core_mut();
@@ -238,8 +247,11 @@ fn remember(profile: &mut Profile, stage: &Stage<'_>) {
     }
     core.newest = core.newest.max(stage.second());
     if stage.seen.event.has_own_id {
-        core.recent.push(stage.seen.keys.event);
+        let keys = &stage.seen.keys;
+        let whose = Whose { device: keys.device, session: keys.session };
+        core.recent.push(keys.event, whose, &core.sessions, &core.baseline.devices);
     }
+    core.recent.forget_gone(&core.sessions, &core.baseline.devices);
     profile.touch(Part::Core);
 }
 
@@ -265,7 +277,5 @@ fn borrow<'a>(text: &'a Cow<'a, str>) -> Cow<'a, str> {
     Cow::Borrowed(text.as_ref())
 }
 
-/// One whose last event is longer ago counts as absent: people come back as strangers.
-const PROFILE_TTL: Duration = Duration::from_secs(400 * 86_400);
 /// Producers deliver out of order by minutes; more is a replayed log.
 const LATE_AFTER: Duration = Duration::from_secs(10 * 60);

@@ -10,7 +10,7 @@ use crate::engine::decode::{Format, Limits, Rejected, decode};
 use crate::engine::emit;
 use crate::engine::enrich::{Enricher, builtin::Builtin};
 use crate::engine::policy::Policy;
-use crate::engine::step::{Setting, Stepped, step};
+use crate::engine::step::{Lifetime, Setting, Stepped, step};
 use crate::model::decision::{Basis, Ruling};
 use crate::model::id::{Digest, Position};
 use crate::ports::tables::Tables as _;
@@ -19,6 +19,7 @@ use crate::ports::tables::Tables as _;
 pub(super) struct Fold {
     policy: Policy,
     shadow: Option<Policy>,
+    lifetime: Lifetime,
     tables: Builtin,
     enricher: Enricher,
     stored: BTreeMap<(Vec<u8>, Part), Vec<u8>>,
@@ -34,10 +35,11 @@ pub(super) struct Told {
 }
 
 impl Fold {
-    pub(super) fn new(policy: Policy, shadow: Option<Policy>) -> Self {
+    pub(super) fn new(policy: Policy, shadow: Option<Policy>, lifetime: Lifetime) -> Self {
         Self {
             policy,
             shadow,
+            lifetime,
             tables: Builtin::new(),
             enricher: Enricher::default(),
             stored: BTreeMap::new(),
@@ -62,7 +64,8 @@ impl Fold {
         }
         let basis =
             Basis { policy: self.policy.digest, engine: REVISION, tables: self.tables.digest(), model: None };
-        let setting = Setting { policy: &self.policy, shadow: self.shadow.as_ref(), basis };
+        let setting =
+            Setting { policy: &self.policy, shadow: self.shadow.as_ref(), basis, lifetime: &self.lifetime };
         let position = Position { topic: None, partition: 0, offset: self.offset };
         let stepped = step(&mut profile, &seen, position, &setting);
         self.offset += 1;

@@ -5,6 +5,8 @@
 //! `docs/policies.md` explains the form to those who write one.
 //!
 //! ```text
+//! profile_ttl 30d                                     as `[identity]` has it; before `policy`, as the next
+//! creates hr                                          a source that `[sources]` lets begin profiles
 //! policy default
 //! > 2026-01-05 09:00 ada login at=london device=laptop ua=chrome-mac factors=password
 //! > 2026-01-06..2026-01-20 09:00 ada login …       every day; `weekdays` before the dates skips weekends
@@ -15,9 +17,12 @@ mod event;
 mod fold;
 mod say;
 
+use std::time::Duration;
+
 use self::fold::Fold;
 use super::document::{Mistake, Place, quoted};
 use super::policy::Policy;
+use super::step::Lifetime;
 
 /// What the event in `line` (from 1) gave, and what was written down. Lines without their `<`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +43,15 @@ pub fn play(
     text: &str,
     policy: &dyn Fn(&str) -> Result<Policy, Vec<Mistake>>,
 ) -> Result<String, Vec<Mistake>> {
-    let mut playing = Playing { file, policy, fold: None, shadow: None, count: 0, mistakes: Vec::new() };
+    let mut playing = Playing {
+        file,
+        policy,
+        fold: None,
+        shadow: None,
+        lifetime: Lifetime::default(),
+        count: 0,
+        mistakes: Vec::new(),
+    };
     let mut out = String::with_capacity(text.len());
     for (number, line) in text.lines().enumerate() {
         if line.starts_with('<') {
@@ -87,6 +100,7 @@ struct Playing<'p> {
     policy: &'p dyn Fn(&str) -> Result<Policy, Vec<Mistake>>,
     fold: Option<Fold>,
     shadow: Option<Policy>,
+    lifetime: Lifetime,
     count: usize,
     mistakes: Vec<Mistake>,
 }
@@ -96,12 +110,22 @@ impl Playing<'_> {
         if let Some(name) = line.strip_prefix("policy ") {
             // From here on with nobody known.
             let policy = self.read(name);
-            self.fold = policy.map(|policy| Fold::new(policy, self.shadow.clone()));
+            self.fold = policy.map(|policy| Fold::new(policy, self.shadow.clone(), self.lifetime.clone()));
         } else if let Some(name) = line.strip_prefix("shadow ") {
             if self.fold.is_some() {
                 return self.mistake(number, "`shadow` comes before `policy`; move it up".to_owned());
             }
             self.shadow = self.read(name);
+        } else if let Some(days) = line.strip_prefix("profile_ttl ") {
+            match days.trim().strip_suffix('d').and_then(|days| days.parse::<u16>().ok()) {
+                Some(days) => self.lifetime.profile_ttl = Duration::from_secs(u64::from(days) * 86_400),
+                None => self.mistake(
+                    number,
+                    format!("{} is no number of days, expected such as `30d`", quoted(days)),
+                ),
+            }
+        } else if let Some(source) = line.strip_prefix("creates ") {
+            self.lifetime.creators.insert(source.trim().to_owned());
         } else if let Some(event) = line.strip_prefix("> ") {
             match event::expand(event, EVENTS_MAX.saturating_sub(self.count)) {
                 Ok(events) => self.fold_all(&events, out),
@@ -110,7 +134,7 @@ impl Playing<'_> {
         } else if !line.is_empty() && !line.starts_with('#') {
             self.mistake(
                 number,
-                format!("{} is no line of a transcript, expected one that begins with `policy `, `shadow `, `> `, `< ` or `#`", quoted(line)),
+                format!("{} is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `> `, `< ` or `#`", quoted(line)),
             );
         }
     }
@@ -122,7 +146,7 @@ impl Playing<'_> {
     fn fold_all(&mut self, events: &[serde_json::Value], out: &mut String) {
         if self.fold.is_none() {
             let Some(policy) = self.read("default") else { return };
-            self.fold = Some(Fold::new(policy, self.shadow.clone()));
+            self.fold = Some(Fold::new(policy, self.shadow.clone(), self.lifetime.clone()));
         }
         let Some(fold) = &mut self.fold else { return };
         let mut last = String::new();
@@ -185,7 +209,7 @@ mod tests {
             &[
                 "none: no such policy",
                 "t.txt:2:1: `ada` is no time, expected one such as 09:00",
-                "t.txt:3:1: `and then` is no line of a transcript, expected one that begins with `policy `, `shadow `, `> `, `< ` or `#`",
+                "t.txt:3:1: `and then` is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `> `, `< ` or `#`",
             ],
         );
         check("policy seed\nshadow default\n", &["t.txt:2:1: `shadow` comes before `policy`; move it up"]);

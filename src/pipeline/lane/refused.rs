@@ -67,7 +67,7 @@ mod tests {
     use crate::engine::decode::{Format, Limits};
     use crate::engine::policy::Policy;
     use crate::engine::signals::planted;
-    use crate::engine::step::Setting;
+    use crate::engine::step::{LIFETIME, Setting};
     use crate::model::decision::Basis;
     use crate::model::id::Digest;
     use crate::pipeline::filter::Filter;
@@ -102,7 +102,7 @@ mod tests {
             model: None,
         };
         let with = With {
-            setting: Setting { policy: &policy, shadow: None, basis },
+            setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },
             tables: &NoTables,
             store: &store,
         };

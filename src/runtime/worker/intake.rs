@@ -33,7 +33,8 @@ impl Worker {
         }
         let footing = self.footing.footing();
         let shared = self.shared.clone();
-        let with = With { setting: footing.setting(), tables: &*footing.tables, store: &*shared.store };
+        let setting = footing.setting(&shared.lifetime);
+        let with = With { setting, tables: &*footing.tables, store: &*shared.store };
         let (dispatch, drift, worker) = (&mut self.dispatch, &mut self.drift, self.number);
         let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
         let deferred = &mut self.deferred;

@@ -15,7 +15,7 @@ use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit;
 use wardstream::engine::enrich::{builtin::Builtin, enrich};
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::{Setting, Stepped, step};
+use wardstream::engine::step::{LIFETIME, Setting, Stepped, step};
 use wardstream::model::decision::Basis;
 use wardstream::model::id::{Digest, Position};
 use wardstream::model::time::Timestamp;
@@ -182,7 +182,7 @@ fn fold(topic: &str, input: &[Value]) -> BTreeMap<i64, Vec<Value>> {
         tables: tables.digest(),
         model: None,
     };
-    let setting = Setting { policy: &policy, shadow: None, basis };
+    let setting = Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME };
     let mut profiles = BTreeMap::<String, BTreeMap<Part, Vec<u8>>>::new();
     let mut chains = BTreeMap::<i64, Digest>::new();
     let mut decisions = BTreeMap::<i64, Vec<Value>>::new();

@@ -12,7 +12,7 @@ use wardstream::adapters::embedded::{EmbeddedLedger, EmbeddedSource, Log, Retent
 use wardstream::engine::decode::{Format, Limits};
 use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::Setting;
+use wardstream::engine::step::{LIFETIME, Setting};
 use wardstream::pipeline::dispatch::{Command, Pace};
 use wardstream::pipeline::lane::{Rendering, Settings};
 use wardstream::pipeline::restore::Trouble;
@@ -211,7 +211,8 @@ impl<'f> World<'f> {
     fn look(&mut self, at: usize, now: Tick) -> Result<bool, String> {
         let Self { fixed, nodes, seen, .. } = self;
         let Some(worker) = &mut nodes[at].worker else { return Ok(false) };
-        let setting = Setting { policy: &fixed.policy, shadow: None, basis: basis(&fixed.policy) };
+        let setting =
+            Setting { policy: &fixed.policy, shadow: None, basis: basis(&fixed.policy), lifetime: &LIFETIME };
         let mut arrived = false;
         let polled = worker.poll(&setting, &fixed.tables, now, &mut |told| {
             arrived |= matches!(told, Told::Offered(_) | Told::StoreFailed(..));

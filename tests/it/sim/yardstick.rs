@@ -7,7 +7,7 @@ use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit::{self, ProfilePart};
 use wardstream::engine::enrich::enrich;
 use wardstream::engine::policy::Policy;
-use wardstream::engine::step::{Setting, Stepped, step};
+use wardstream::engine::step::{LIFETIME, Setting, Stepped, step};
 use wardstream::model::id::{Digest, Position};
 use wardstream::ports::ledger::{Mark, Output};
 use wardstream::ports::tables::Tables;
@@ -58,7 +58,7 @@ pub fn fold(inputs: &[Input], partition: i32, policy: &Policy, tables: &dyn Tabl
         let user = users.entry(input.key.clone().unwrap()).or_default();
         let mut profile = user.load(&seen).unwrap();
         let position = Position { topic: Some(TOPIC.into()), partition, offset };
-        let setting = Setting { policy, shadow: None, basis: basis(policy) };
+        let setting = Setting { policy, shadow: None, basis: basis(policy), lifetime: &LIFETIME };
         if let Stepped::Decided(ruling) = step(&mut profile, &seen, position, &setting) {
             let mut out = Vec::new();
             chain = emit::decision_avro(&ruling.decision, chain, &mut out);

@@ -11,6 +11,7 @@ use crate::model::id::Id128;
 use crate::model::place::{Coordinates, Country};
 use crate::model::{Browser, DeviceKind, Factors, Level, Os, RevocationScope};
 
+const KEY48: u64 = (1 << 48) - 1;
 const CLIENT: Client =
     Client { browser: Some(Browser::Other), os: Some(Os::Other), kind: Some(DeviceKind::Other) };
 
@@ -63,7 +64,7 @@ fn longest(held: usize) -> Core {
     core.baseline.fix = core.baseline.fix.map(|fix| Fix { at: far, ..fix });
     for way in 0..4_i32 {
         core.sessions.start(Session {
-            key: u64::MAX - u64::from(way.unsigned_abs()),
+            key: KEY48 - u64::from(way.unsigned_abs()),
             started: far,
             last: far,
             device: Some(1),
@@ -84,7 +85,7 @@ fn longest(held: usize) -> Core {
     }
     let waiting = Held {
         step: step(far, 0),
-        session: Some(u64::MAX),
+        session: Some(KEY48),
         id: 0xffff_ffff_ffff,
         presented: Factors::from_bits(u16::MAX),
         first: far,
@@ -92,21 +93,23 @@ fn longest(held: usize) -> Core {
         last_day: step(far, 0).local().day + 1_000_000,
     };
     core.held = vec![waiting; held];
+    // Each of another than the one before, so that no two share a run.
     for event in 0..40 {
-        core.recent.push(u64::MAX - event);
+        let whose = Whose { device: None, session: Some(KEY48 - event % 2) };
+        core.recent.push(u64::MAX - event, whose, &core.sessions, &core.baseline.devices);
     }
     core.standing =
         Standing { level: Level::High, since: far, cause: Cause::SessionDevice, not_before: Some(far) };
     let id = Id128([255; 16]);
     core.case = Some(Case { id, opened: far, last: far, update: u32::MAX });
     for _ in 0..REVOKED_MAX {
-        core.revoked.push(Revoked { scope: RevocationScope::Session, session: Some(u64::MAX), id, at: far });
+        core.revoked.push(Revoked { scope: RevocationScope::Session, session: Some(KEY48), id, at: far });
     }
-    core.reported = Some(Reported { device: Some(u64::MAX), session: Some(u64::MAX), since: far });
+    core.reported = Some(Reported { device: Some(u64::MAX), session: Some(KEY48), since: far });
     for _ in 0..GLANCES_MAX {
         let judged =
             Judged { batches: u32::MAX, learned: u32::MAX, deviation_centi: u32::MAX, features: u16::MAX };
-        core.glances.push(Glance { session: Some(1), device: Some(1), at: far, judged });
+        core.glances.push(Glance { session: Some(1), device: Some(2), at: far, judged });
     }
     core.journal = Head { current: 7, count: 8, chunks: 8 };
     core.parts = Part::ALL.into_iter().filter(|part| *part != Part::Core).collect();
@@ -156,6 +159,6 @@ fn check_refused(change: impl Fn(&mut Vec<u8>), expected: Error) {
 fn refuses_bytes_that_it_did_not_write() {
     check_refused(|bytes| bytes.push(0), Error::TrailingBytes);
     check_refused(|bytes| bytes.truncate(bytes.len() - 1), Error::Truncated);
-    check_refused(|bytes| bytes[0] = 2, Error::Version { found: 2, known: 1 });
+    check_refused(|bytes| bytes[0] = 3, Error::Version { found: 3, known: 2 });
     check_refused(|bytes| bytes.clear(), Error::Truncated);
 }
