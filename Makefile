@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-core test-live bench demo geo kafka kafka-stop doc clean-cache
+.PHONY: help setup lint test test-core test-live soak bench demo geo kafka kafka-stop doc clean-cache
 
 BROKER := tests/kafka/broker
 GEO := .cache/geo
@@ -34,6 +34,16 @@ test-live: setup ## The tests against a real Kafka, started and stopped here
 	cargo test --locked --test it live:: -- --include-ignored --test-threads 2
 
 test: lint test-core test-live ## Everything: lints, core tests, live tests
+
+# Everything through the release binary: what a month of a small company is.
+soak: setup ## A million events scored, replayed with equality, and verified
+	cargo build --locked --release --bin ward
+	folder=$$(mktemp -d)
+	trap 'rm -rf "$$folder"' EXIT
+	target/release/ward simulate --users 3000 --events 1000000 --seed 1 --out "$$folder/events.jsonl"
+	target/release/ward score "$$folder/events.jsonl" --geo builtin --decisions-out "$$folder/decisions.jsonl" > /dev/null
+	target/release/ward replay "$$folder/events.jsonl" "$$folder/decisions.jsonl"
+	target/release/ward verify --in "$$folder/decisions.jsonl"
 
 bench: ## One event through the engine, and its decoding
 	cargo bench --locked

@@ -3,18 +3,22 @@
 mod analyst;
 mod check;
 mod config;
+mod decisions;
 mod demo;
+mod events;
 mod feedback;
 mod flags;
 mod interrupt;
 mod manual;
 mod policy;
+mod replay;
 mod revoke;
 mod run;
 mod score;
 mod simulate;
 mod tables;
 mod topics;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -38,6 +42,8 @@ struct Ward {
 #[derive(Debug, Subcommand)]
 enum Command {
     Score(score::Args),
+    Replay(replay::Args),
+    Verify(verify::Args),
     Run(run::Args),
     #[command(subcommand)]
     Topics(topics::Args),
@@ -107,6 +113,8 @@ impl Failure {
 pub fn main() -> ExitCode {
     let done = match Ward::parse().command {
         Command::Score(args) => score::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Check(args) => check::run(args),
@@ -150,6 +158,12 @@ fn now() -> Timestamp {
 /// The build's, and of the engine the one that decides whether two builds decide alike.
 fn version() -> String {
     format!("{} (engine {REVISION})", env!("CARGO_PKG_VERSION"))
+}
+
+/// Where profiles lie in memory, and nothing else, depends on it.
+pub(crate) fn hash_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 done, and something was found · 2 usage, configuration, policy, \

@@ -1,27 +1,26 @@
 //! `ward score`: decisions for a file of events.
 
 mod output;
-mod reading;
 mod tally;
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use output::{Ended, Output};
-use reading::Reading;
+use output::Output;
 use tally::Tally;
 
+use super::events::{Ended, FileFormat, Input, Take};
 use super::interrupt::Interrupt;
-use super::{Failure, tables};
+use super::{Failure, hash_seed, tables};
 use crate::adapters::files::saved::{Entry, Progress, Saved};
 use crate::app;
 use crate::engine::REVISION;
 use crate::engine::baseline::Part;
+use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::policy::Policy;
 use crate::engine::step::Setting;
 use crate::model::decision::Basis;
 use crate::pipeline::file::FileLane;
+use crate::ports::tables::Tables;
 
 /// Score a file of events: one decision a line, in input order.
 #[derive(Debug, clap::Args)]
@@ -59,13 +58,6 @@ pub(super) struct Args {
     decisions_out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum FileFormat {
-    Jsonl,
-    Csv,
-    Avro,
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments as parsed")]
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     // Everything is opened before anything fails: all mistakes at once.
@@ -87,25 +79,23 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let output = Output::open(args.decisions_out.as_deref()).map_err(Failure::input)?;
 
     let basis = Basis { policy: policy.digest, engine: REVISION, tables: tables.digest(), model: None };
-    let mut reading = Reading {
-        name: args.file.display().to_string(),
+    let mut scoring = Scoring {
         lane,
         tables: &*tables,
         setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis, lifetime: &settings.lifetime },
-        limits: settings.identity,
         output,
         tally: Tally::new(input.length),
         interrupt: Interrupt::listen(),
     };
-    match input.read(args.format, &mut reading) {
+    match input.read(args.format, &settings.identity, &mut scoring) {
         Ok(()) => {}
         Err(Ended::Unread) => return Ok(()),
         Err(Ended::Failed(failure)) => return Err(failure),
     }
     if let Some(saved) = saved {
-        save(&saved, &reading.lane)?;
+        save(&saved, &scoring.lane)?;
     }
-    reading.tally.finish(reading.lane.users(), tables.broken());
+    scoring.tally.finish(scoring.lane.users(), tables.broken());
     Ok(())
 }
 
@@ -114,13 +104,55 @@ fn load(policy: &str) -> Result<Policy, Vec<String>> {
     policy.map_err(|found| found.iter().map(ToString::to_string).collect())
 }
 
+/// What the records of a file pass through.
+#[derive(Debug)]
+struct Scoring<'s> {
+    lane: FileLane,
+    tables: &'s dyn Tables,
+    setting: Setting<'s>,
+    output: Output,
+    tally: Tally,
+    interrupt: Interrupt,
+}
+
+impl Take for Scoring<'_> {
+    fn count_lines(&mut self, lines: u64) -> u64 {
+        self.lane.count_lines(lines)
+    }
+
+    fn lines(&self) -> u64 {
+        self.lane.lines()
+    }
+
+    fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {
+        let out = &mut self.output.lines;
+        let told = self.lane.take(line, decoded, self.tables, &self.setting, out, &mut |_| ());
+        let told = told.map_err(|damaged| {
+            Ended::Failed(Failure::input(format!("{damaged}; remove the saved state to begin anew")))
+        })?;
+        self.tally.count(told);
+        self.output.flush_when_full()
+    }
+
+    /// Nobody waits for lines while we wait for input.
+    fn before_waiting(&mut self, consumed: u64) -> Result<(), Ended> {
+        self.tally.is_at(consumed);
+        self.output.flush()?;
+        if self.interrupt.is_set() { Err(Ended::Failed(Failure::Interrupted)) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Ended> {
+        self.output.flush()
+    }
+}
+
 fn note<T>(opened: Result<T, Vec<String>>, mistakes: &mut Vec<String>) -> Option<T> {
     opened.map_err(|mut found| mistakes.append(&mut found)).ok()
 }
 
 /// The lane, with what an earlier run kept.
 fn restore(folder: Option<&Path>) -> Result<(Option<Saved>, FileLane), String> {
-    let mut lane = FileLane::new(seed());
+    let mut lane = FileLane::new(hash_seed());
     let Some(folder) = folder else { return Ok((None, lane)) };
     let saved = Saved::open(folder).map_err(|error| error.to_string())?;
     let progress = saved.load(|entry| {
@@ -140,68 +172,3 @@ fn save(saved: &Saved, lane: &FileLane) -> Result<(), Failure> {
         .save(progress, |put| lane.save(|user, part, state| put(Entry { user, part: part.name(), state })));
     done.map_err(|error| Failure::Unreachable(error.to_string()))
 }
-
-/// Where profiles lie in memory, and nothing else, depends on it.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::hash::RandomState::new().build_hasher().finish()
-}
-
-struct Input {
-    from: BufReader<Box<dyn Read>>,
-    length: Option<u64>,
-    by_name: Option<FileFormat>,
-}
-
-impl Input {
-    fn open(path: &Path) -> Result<Self, String> {
-        if path.as_os_str() == "-" {
-            return Ok(Self {
-                from: buffered(Box::new(std::io::stdin().lock())),
-                length: None,
-                by_name: None,
-            });
-        }
-        let unreadable = |what: &str| {
-            format!("{}: {what}; name a file of events, or `-` for standard input", path.display())
-        };
-        let file = File::open(path).map_err(|error| unreadable(&error.to_string()))?;
-        let metadata = file.metadata().map_err(|error| unreadable(&error.to_string()))?;
-        if metadata.is_dir() {
-            return Err(unreadable("it is a folder"));
-        }
-        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-        let by_name = match ending.as_deref() {
-            Some("jsonl" | "ndjson" | "json") => Some(FileFormat::Jsonl),
-            Some("csv") => Some(FileFormat::Csv),
-            Some("avro") => Some(FileFormat::Avro),
-            _ => None,
-        };
-        let length = metadata.is_file().then_some(metadata.len());
-        Ok(Self { from: buffered(Box::new(file)), length, by_name })
-    }
-
-    fn read(mut self, format: Option<FileFormat>, reading: &mut Reading<'_>) -> Result<(), Ended> {
-        let format = match format.or(self.by_name) {
-            Some(format) => format,
-            // What fails here fails again below, and is told there.
-            None if self.from.fill_buf().is_ok_and(|start| start.starts_with(AVRO_MAGIC)) => FileFormat::Avro,
-            None => FileFormat::Jsonl,
-        };
-        match format {
-            FileFormat::Jsonl => reading.json_lines(self.from)?,
-            FileFormat::Csv => reading.csv(self.from)?,
-            // An empty file has no header, and no records either.
-            FileFormat::Avro if self.from.fill_buf().is_ok_and(<[u8]>::is_empty) => {}
-            FileFormat::Avro => reading.avro(self.from)?,
-        }
-        reading.output.flush()
-    }
-}
-
-fn buffered(from: Box<dyn Read>) -> BufReader<Box<dyn Read>> {
-    BufReader::with_capacity(BUFFER_BYTES, from)
-}
-
-const AVRO_MAGIC: &[u8] = b"Obj\x01";
-const BUFFER_BYTES: usize = 256 * 1024;

@@ -135,7 +135,7 @@ impl FileLane {
 }
 
 /// A line for a record that was not taken.
-fn reject(line: u64, rejected: &Rejected, out: &mut Vec<u8>) {
+pub(super) fn reject(line: u64, rejected: &Rejected, out: &mut Vec<u8>) {
     #[derive(serde::Serialize)]
     struct Line<'l> {
         rejected: Reject,
@@ -146,7 +146,7 @@ fn reject(line: u64, rejected: &Rejected, out: &mut Vec<u8>) {
 }
 
 /// A line for a record that was seen before.
-fn duplicate(line: u64, seen: &Observation<'_>, out: &mut Vec<u8>) {
+pub(super) fn duplicate(line: u64, seen: &Observation<'_>, out: &mut Vec<u8>) {
     #[derive(serde::Serialize)]
     struct Line<'l> {
         duplicate: bool,

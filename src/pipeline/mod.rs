@@ -6,6 +6,7 @@
 //! in memory, the simulator with faults.
 
 pub mod cache;
+pub mod chain;
 pub mod dispatch;
 pub mod drift;
 pub mod file;
@@ -16,5 +17,6 @@ pub mod lane;
 pub mod overlay;
 pub mod profiles;
 pub mod recover;
+pub mod replay;
 pub mod restore;
 pub mod wire;

@@ -10,6 +10,7 @@ mod admin;
 pub mod decisions;
 mod events;
 mod ledger;
+mod log;
 pub mod permissions;
 pub mod policies;
 mod properties;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use admin::{Admin, Failure, Refused};
 pub use ledger::{KafkaLedger, Placement};
+pub use log::KafkaLog;
 pub use properties::is_reserved;
 pub use publish::Publisher;
 pub use settings::{Connection, Mechanism, Sasl, Settings, Tls};

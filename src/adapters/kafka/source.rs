@@ -222,7 +222,7 @@ impl Source for KafkaSource {
     }
 }
 
-fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
+pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
     Record {
         partition: message.partition(),
         offset: message.offset(),

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, StdoutLock, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::Failure;
+use super::super::events::Ended;
 
 #[derive(Debug)]
 pub(super) struct Output {
@@ -12,14 +13,6 @@ pub(super) struct Output {
     file: Option<(PathBuf, File)>,
     /// Lines are appended here.
     pub(super) lines: Vec<u8>,
-}
-
-/// Why writing ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// Nobody reads standard output any more.
-    Unread,
-    Failed(Failure),
 }
 
 impl Output {

@@ -6,6 +6,7 @@
 //! **Chain.** `chain` is the last field of a decision. A decision is encoded with an empty one,
 //! hashed behind the 32 bytes of the chain before, and then its tail is filled in.
 
+mod chain;
 mod datum;
 mod envelope;
 mod event;
@@ -13,10 +14,13 @@ mod json;
 mod line;
 mod read;
 mod reason;
+mod recorded;
 mod shape;
+mod stored;
 
 use serde::Serialize;
 
+pub use chain::next_chain;
 pub use envelope::{
     ProfilePart, RejectedRecord, policy_avro, profile_avro, profile_read, rejected_avro, rejected_json,
 };
@@ -26,6 +30,11 @@ pub use line::Line;
 pub(crate) use read::Any;
 pub use read::{DecisionMark, read_mark, to_value};
 pub use reason::sentence;
+pub use recorded::{Recorded, RecordedBasis, split_chain};
+pub use stored::{
+    Side, Stored, StoredBasis, StoredBehavior, StoredFacts, StoredPosition, StoredReason, StoredRisk,
+    StoredRule, StoredShadow, Value,
+};
 
 use self::shape::{Chained, Shape};
 use crate::engine::schema::{ALERT, DECISION, EVENT, HEADER_BYTES, REVOCATION, Subject};
@@ -44,7 +53,7 @@ pub fn decision_avro(decision: &Decision<'_>, chain: Digest, out: &mut Vec<u8>) 
     let chain = Digest(*hasher.finalize().as_bytes());
     // The datum ends with the length of an empty text, one zero byte: it becomes 64 and the digits.
     out.pop();
-    out.extend_from_slice(&CHAIN_LENGTH);
+    out.extend_from_slice(&chain::LENGTH);
     chain.append_hex(out);
     chain
 }
@@ -121,9 +130,6 @@ fn json<T: Serialize>(value: &T, out: &mut Vec<u8>) {
 fn broken(schema: &str, error: &str) -> ! {
     panic!("schema {schema}: {error}")
 }
-
-/// 64 as Avro writes a length.
-const CHAIN_LENGTH: [u8; 2] = [0x80, 0x01];
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod leftover;
 mod observe;
 mod permissions;
 mod reload;
+mod replay;
 mod run;
 mod ward;
 

@@ -15,7 +15,7 @@ use super::ward::{World, ago, corrupt, login};
 
 /// `users` people who log in `times` times, a minute apart, up to now; then one of them from a stolen
 /// device inside a session.
-fn events(users: usize, times: usize, tag: &str) -> Vec<Value> {
+pub(super) fn events(users: usize, times: usize, tag: &str) -> Vec<Value> {
     let mut events = Vec::new();
     for round in 0..times {
         for user in 0..users {
@@ -443,7 +443,7 @@ fn over_tls_with_scram() {
     assert!(ward.log().contains("the broker refuses"), "{}", ward.log());
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

@@ -4,55 +4,45 @@
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 
-use super::super::Failure;
-use super::super::interrupt::Interrupt;
-use super::output::{Ended, Output};
-use super::tally::Tally;
+use super::{Ended, Take};
 use crate::adapters::files::lines::{Line, Lines};
 use crate::adapters::files::rows::{Row, Rows};
-use crate::engine::decode::{self, Decoded, FileError, Format, Limits, Records, Rejected, limit};
-use crate::engine::step::Setting;
+use crate::cli::Failure;
+use crate::engine::decode::{self, FileError, Format, Limits, Records, Rejected, limit};
 use crate::model::Reject;
-use crate::pipeline::file::FileLane;
-use crate::ports::tables::Tables;
 
-/// What the records of a file pass through.
+/// A file of events, and who takes its records.
 #[derive(Debug)]
-pub(super) struct Reading<'s> {
+pub(super) struct Reading<'r, T> {
     /// Of the input, for messages.
-    pub(super) name: String,
-    pub(super) lane: FileLane,
-    pub(super) tables: &'s dyn Tables,
-    pub(super) setting: Setting<'s>,
-    pub(super) limits: Limits,
-    pub(super) output: Output,
-    pub(super) tally: Tally,
-    pub(super) interrupt: Interrupt,
+    pub(super) name: &'r str,
+    pub(super) limits: &'r Limits,
+    pub(super) taker: &'r mut T,
 }
 
-impl Reading<'_> {
+impl<T: Take> Reading<'_, T> {
     pub(super) fn json_lines(&mut self, from: BufReader<impl Read>) -> Result<(), Ended> {
         let mut lines = Lines::new(from, limit::EVENT_BYTES_MAX);
         let mut id = String::new();
         let mut mark = BYTE_ORDER_MARK;
         loop {
             if !lines.is_at_hand() {
-                self.before_waiting(lines.consumed())?;
+                self.taker.before_waiting(lines.consumed())?;
             }
             let Some(line) = lines.next().map_err(|error| self.unreadable(&error.to_string()))? else {
                 break;
             };
-            let number = self.lane.count_lines(1);
+            let number = self.taker.count_lines(1);
             name(&mut id, number);
             match line {
                 Line::Held(text) => {
                     let text = text.strip_prefix(mark).unwrap_or(text);
                     if !text.iter().all(u8::is_ascii_whitespace) {
-                        let decoded = decode::decode(text, Format::Json, &id, None, &self.limits);
-                        self.take(number, decoded)?;
+                        let decoded = decode::decode(text, Format::Json, &id, None, self.limits);
+                        self.taker.take(number, decoded)?;
                     }
                 }
-                Line::TooLong(bytes) => self.take(number, Err(too_large("line", bytes)))?,
+                Line::TooLong(bytes) => self.taker.take(number, Err(too_large("line", bytes)))?,
             }
             mark = &[];
         }
@@ -73,25 +63,25 @@ impl Reading<'_> {
             Some(Row::Held) => header(rows.fields()).map_err(|what| self.unreadable(&what))?,
         };
         // A file in two parts has two headers; in one, one.
-        if self.lane.lines() == 0 {
-            self.lane.count_lines(rows.lines());
+        if self.taker.lines() == 0 {
+            self.taker.count_lines(rows.lines());
         }
         let mut id = String::new();
         loop {
             if !rows.is_at_hand() {
-                self.before_waiting(rows.consumed())?;
+                self.taker.before_waiting(rows.consumed())?;
             }
             let Some(row) = rows.next().map_err(|error| unreadable(self, error))? else { break };
-            let number = self.lane.count_lines(rows.lines());
+            let number = self.taker.count_lines(rows.lines());
             name(&mut id, number);
             match row {
                 Row::Held if rows.fields().is_empty() => {}
                 Row::Held => {
                     let decoded = fields(&header, rows.fields())
-                        .and_then(|fields| decode::from_fields(fields, &id, None, &self.limits));
-                    self.take(number, decoded)?;
+                        .and_then(|fields| decode::from_fields(fields, &id, None, self.limits));
+                    self.taker.take(number, decoded)?;
                 }
-                Row::TooLong(bytes) => self.take(number, Err(too_large("row", bytes)))?,
+                Row::TooLong(bytes) => self.taker.take(number, Err(too_large("row", bytes)))?,
             }
         }
         Ok(())
@@ -102,38 +92,21 @@ impl Reading<'_> {
         let mut records = Records::open(from).map_err(|error| self.unreadable(&error.to_string()))?;
         let mut id = String::new();
         loop {
-            let number = self.lane.lines() + 1;
+            let number = self.taker.lines() + 1;
             name(&mut id, number);
-            match records.next(&id, &self.limits) {
+            match records.next(&id, self.limits) {
                 Ok(None) => return Ok(()),
                 Ok(Some(decoded)) => {
-                    self.lane.count_lines(1);
-                    self.take(number, decoded)?;
+                    self.taker.count_lines(1);
+                    self.taker.take(number, decoded)?;
                 }
                 Err(error @ (FileError::Header(_) | FileError::Damaged { .. })) => {
-                    self.output.flush()?;
-                    let what = format!("record {number}: {error}; what came before it was scored");
+                    self.taker.flush()?;
+                    let what = format!("record {number}: {error}; what came before it was taken");
                     return Err(self.unreadable(&what));
                 }
             }
         }
-    }
-
-    fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {
-        let out = &mut self.output.lines;
-        let told = self.lane.take(line, decoded, self.tables, &self.setting, out, &mut |_| ());
-        let told = told.map_err(|damaged| {
-            Ended::Failed(Failure::input(format!("{damaged}; remove the saved state to begin anew")))
-        })?;
-        self.tally.count(told);
-        self.output.flush_when_full()
-    }
-
-    /// Nobody waits for lines while we wait for input.
-    fn before_waiting(&mut self, consumed: u64) -> Result<(), Ended> {
-        self.tally.is_at(consumed);
-        self.output.flush()?;
-        if self.interrupt.is_set() { Err(Ended::Failed(Failure::Interrupted)) } else { Ok(()) }
     }
 
     fn unreadable(&self, what: &str) -> Ended {
