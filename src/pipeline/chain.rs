@@ -2,7 +2,7 @@
 //! changed, taken out, put in or moved shows at the first decision after.
 //!
 //! What a chain cannot show is its own end: who cuts the last decisions off, or writes all of them
-//! anew, leaves a chain that holds. Against that stand [`Heads`]: how far each chain had come, kept
+//! anew, leaves a chain that holds. Against that stand signed heads: how far each chain had come, kept
 //! and signed elsewhere.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The least permissions of everybody who has to do with the topics.
 //!
-//! Pure: [`acls`] says who needs what, [`Acl::commands`] how to say so to a broker. Read, Write,
+//! Pure: [`acls`] says who needs what, [`commands`] how to say so to a broker. Read, Write,
 //! Delete and Alter imply Describe, so Describe alone stands only where nothing else is needed.
 
 use super::topics::Names;

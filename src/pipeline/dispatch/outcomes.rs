@@ -55,7 +55,7 @@ impl Dispatch {
         }
     }
 
-    /// The answer to [`Command::Publish`]: positions in the order of its units. After
+    /// The answer to [`super::Command::Publish`]: positions in the order of its units. After
     /// [`Failure::Fenced`] nothing is held any more, and the worker must join its group anew: what
     /// the group thinks that it owns may be more.
     pub fn published(&mut self, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
@@ -93,7 +93,7 @@ impl Dispatch {
         }
     }
 
-    /// The answer to [`Command::Ask`].
+    /// The answer to [`super::Command::Ask`].
     pub fn answered(&mut self, outcome: Result<Vec<(i32, Ground)>, Failure>, now: Tick) {
         self.asked = false;
         let grounds = match outcome {
@@ -139,7 +139,7 @@ impl Dispatch {
         }
     }
 
-    /// The answer to [`Command::Checkpoint`].
+    /// The answer to [`super::Command::Checkpoint`].
     pub fn checkpointed(&mut self, partition: i32, batch: &Batch, outcome: Result<(), &StoreError>) {
         match outcome {
             Ok(()) => {
@@ -151,7 +151,7 @@ impl Dispatch {
         }
     }
 
-    /// The answer to [`Command::Verify`]: a store that is not what was written is restored.
+    /// The answer to [`super::Command::Verify`]: a store that is not what was written is restored.
     pub fn verified(&mut self, partition: i32, outcome: Result<(), &StoreError>) {
         if outcome.is_err() && self.lane(partition).is_some() {
             self.take_over_again(partition);
