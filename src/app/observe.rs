@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "the edge asks the wall clock")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{info, warn};
@@ -13,8 +12,8 @@ use crate::adapters::kafka::{Connection, Survey};
 use crate::cli::Failure;
 use crate::config::Settings;
 use crate::model::time::Timestamp;
-use crate::ports::tables::Atlas;
-use crate::runtime::canary;
+use crate::runtime::canary::{self, Song};
+use crate::runtime::footing::Current;
 use crate::runtime::probes::{self, Probes};
 use crate::runtime::status::{EVENTS, Ends, Status, TableFile};
 use crate::runtime::survey;
@@ -69,18 +68,31 @@ pub(super) fn survey(connection: &Connection, names: &Names, shared: &Shared) ->
 ///
 /// # Errors
 /// When the thread cannot be made.
-pub(super) fn canaries(settings: &Settings, atlas: Arc<dyn Atlas>, shared: &Shared) -> Result<(), Failure> {
+pub(super) fn canaries(settings: &Settings, shared: &Shared) -> Result<(), Failure> {
     let Some(interval) = settings.canary.interval else { return Ok(()) };
     let tables = &settings.tables;
     let expected = Expected { places: !tables.geo.is_empty(), networks: !tables.networks.is_empty() };
-    let (status, stop, footing) = (shared.status.clone(), shared.stop.clone(), shared.footing.clone());
-    let run = move || {
-        // Here, because a full database takes a while to look through.
-        let aviary = Aviary::build(&*atlas, expected);
-        canary::run(&status, &stop, interval, &mut || aviary.sing(wall(), &*atlas, &footing.get().policy));
-    };
+    let (status, stop) = (shared.status.clone(), shared.stop.clone());
+    let mut sing = singer(shared.footing.clone(), expected);
+    let run = move || canary::run(&status, &stop, interval, &mut || sing(wall()));
     let started = std::thread::Builder::new().name("canary".into()).spawn(run);
     started.map(drop).map_err(|error| Failure::Internal(format!("thread canary: {error}")))
+}
+
+/// Sings by what is in force at that moment: a table that breaks when it is read again must be noticed.
+fn singer(footing: Current, expected: Expected) -> impl FnMut(Timestamp) -> Song {
+    let mut built = None;
+    move |now| {
+        let footing = footing.get();
+        let digest = footing.tables.digest();
+        // A full database takes a while to look through.
+        if built.as_ref().is_none_or(|(of, _)| *of != digest) {
+            built = Some((digest, Aviary::build(&*footing.tables, expected)));
+        }
+        built
+            .as_ref()
+            .map_or_else(Vec::new, |(_, aviary)| aviary.sing(now, &*footing.tables, &footing.policy))
+    }
 }
 
 pub(super) fn table_files(settings: &Settings) -> Vec<TableFile> {
@@ -105,4 +117,35 @@ fn wall() -> Timestamp {
 fn timestamp(time: SystemTime) -> Option<Timestamp> {
     let passed = time.duration_since(UNIX_EPOCH).ok()?;
     Timestamp::from_micros(i64::try_from(passed.as_micros()).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::enrich::builtin::Builtin;
+    use crate::engine::policy::Policy;
+    use crate::model::signal::Signal;
+    use crate::ports::tables::{Atlas, NoTables};
+    use crate::runtime::footing::Footing;
+
+    fn footing(tables: Arc<dyn Atlas>) -> Footing {
+        Footing { policy: Arc::new(Policy::shipped("default").unwrap()), shadow: None, tables }
+    }
+
+    #[test]
+    fn canaries_sing_by_the_tables_that_were_read_last() {
+        let now = Timestamp::parse("2026-03-04T15:00:00Z").unwrap();
+        let current = Current::new(footing(Arc::new(Builtin::new())));
+        let mut sing = singer(current.clone(), Expected { places: true, networks: false });
+        let is_silent = |song: Song| {
+            song.into_iter().any(|(signal, said)| signal == Signal::UnusualLocation && said.is_err())
+        };
+        assert!(!is_silent(sing(now)));
+        current.replace(footing(Arc::new(NoTables)));
+        assert!(is_silent(sing(now)), "the tables in force know no place");
+        current.replace(footing(Arc::new(Builtin::new())));
+        assert!(!is_silent(sing(now)));
+    }
 }

@@ -145,7 +145,7 @@ impl Reload {
                 let digest = tables.digest();
                 if digest != now.tables.digest() {
                     let (policy, shadow) = (Arc::clone(&now.policy), now.shadow.clone());
-                    self.current.replace(Footing { policy, shadow, tables: tables as _ });
+                    self.current.replace(Footing { policy, shadow, tables });
                     told("tables", digest, began);
                 }
                 self.status.concern(Concern::Tables, None);

@@ -73,11 +73,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         },
         store,
         custody: Custody::default(),
-        footing: Current::new(Footing {
-            policy: Arc::clone(&policy),
-            shadow,
-            tables: Arc::clone(&tables) as _,
-        }),
+        footing: Current::new(Footing { policy: Arc::clone(&policy), shadow, tables }),
         lifetime: Arc::new(settings.lifetime.clone()),
         policies: Registry::new(policies::known(&connection, &names.policies)?),
         max_action_change: settings.policy.max_action_change,
@@ -110,7 +106,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     status.watch("feedback", pulse.clone());
     threads.push(Thread::start("feedback", pulse, run)?);
     reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
-    observe::canaries(settings, tables, &shared)?;
+    observe::canaries(settings, &shared)?;
     if settings.metrics.listen.is_some() {
         observe::survey(&connection, &names, &shared)?;
     }

@@ -11,7 +11,7 @@ use crate::engine::REVISION;
 use crate::engine::policy::Policy;
 use crate::engine::step::{Lifetime, Setting};
 use crate::model::decision::Basis;
-use crate::ports::tables::Tables;
+use crate::ports::tables::Atlas;
 
 /// What every decision of a unit rests on.
 #[derive(Clone, Debug)]
@@ -19,7 +19,8 @@ pub struct Footing {
     pub policy: Arc<Policy>,
     /// Judged beside it; teaches nothing.
     pub shadow: Option<Arc<Policy>>,
-    pub tables: Arc<dyn Tables>,
+    /// To be travelled as well: canaries need places that these very tables know.
+    pub tables: Arc<dyn Atlas>,
 }
 
 impl Footing {
