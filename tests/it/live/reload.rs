@@ -57,8 +57,11 @@ fn policy_and_tables_change_under_load() {
         world.produce(&events);
         events.len()
     };
+    let decided = |count| foreign::read(&world.broker, &world.topic("decisions"), count);
     let mut count = load();
-    // Another policy, a broken one, a mended one; each while events come.
+    // Another policy, a broken one, a mended one; each while events come, and each after the one
+    // before it has decided something.
+    decided(1);
     replace(&file, &policy(30));
     digests.push(digest(&file));
     count += load();
@@ -68,15 +71,17 @@ fn policy_and_tables_change_under_load() {
     count += load();
     ward.says("cannot be used; what was read before stays in force");
     assert!(ward.log().contains("own.toml:3:1: unknown field `mod`; did you mean `mode`?"), "{}", ward.log());
+    decided(count);
     count += load();
-    replace(&file, &policy(35));
-    digests.push(digest(&file));
+    // The table first: what the third policy decides rests on it.
     replace(&list, "198.51.100.0/24 vpn\n81.2.69.0/24 hosting\n");
     ward.signal("HUP");
     ward.says("what=\"tables\"");
+    replace(&file, &policy(35));
+    digests.push(digest(&file));
     ward.says(digests.last().unwrap());
     count += load();
-    let decisions = foreign::read(&world.broker, &world.topic("decisions"), count);
+    let decisions = decided(count);
     let (status, _, log) = ward.end("TERM");
     assert_eq!(status.code(), Some(0), "{log}");
 
