@@ -150,14 +150,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Source::Files { events, decisions } => {
             if decisions.is_empty() && !lookup {
                 return Err(Failure::input(
-                    "found events and no decisions; expected the file that `ward score --decisions-out` wrote \
+                    "found no decisions; expected the file that `ward score --decisions-out` wrote \
                      beside them, or --facts lookup and two policies",
                 ));
             }
             let plan = plan(first_basis(&decisions)?)?;
             if decisions.is_empty() && plan.policies.second().is_none() {
                 return Err(Failure::input(
-                    "found events and no decisions; there is nothing to compare with: give two policies",
+                    "found no decisions; there is nothing to compare with: give two policies",
                 ));
             }
             let decisions = (!decisions.is_empty()).then(|| Decisions::open(decisions));

@@ -64,6 +64,10 @@ pub fn play(
             break;
         }
     }
+    // One without events would come out as written whatever the policy says.
+    if playing.count == 0 && playing.mistakes.is_empty() {
+        playing.mistake(1, "holds no event, expected a line that begins with `> `".to_owned());
+    }
     if playing.mistakes.is_empty() { Ok(out) } else { Err(playing.mistakes) }
 }
 
@@ -203,7 +207,9 @@ mod tests {
 
     #[test]
     fn says_every_mistake_with_its_line() {
-        check("", &[]);
+        for nothing in ["", "# Why.\n", "policy seed\n"] {
+            check(nothing, &["t.txt:1:1: holds no event, expected a line that begins with `> `"]);
+        }
         check(
             "policy none\n> 2026-01-05 ada login\nand then\n",
             &[
