@@ -9,7 +9,7 @@ use wardstream::adapters::kafka::topics::Names;
 use wardstream::adapters::kafka::{Connection, KafkaLedger, KafkaSource, Settings, decisions};
 use wardstream::model::id::Digest;
 use wardstream::ports::failure::Failure;
-use wardstream::ports::ledger::{Committed, Ledger, Mark, Output, Positions, Unit, Witness};
+use wardstream::ports::ledger::{Committed, Ground, Ledger, Mark, Output, Positions, Unit, Witness};
 use wardstream::ports::source::{Arrival, Source};
 
 use super::broker::Broker;
@@ -96,6 +96,21 @@ fn mark(offset: i64, byte: u8) -> Mark {
     Mark { offset, chain: Digest([byte; 32]) }
 }
 
+/// What a lane begins on: a commit is answered before the broker has written its marks into the
+/// partitions, and until then the lane waits.
+#[track_caller]
+fn settled(ledger: &mut KafkaLedger) -> Ground {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let ground = ledger.ground(0).unwrap();
+        if ground.hanging.is_none() {
+            return ground;
+        }
+        assert!(Instant::now() < deadline, "still open: {:?}", ground.hanging);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A decision and a change for each of `offsets`, up to `to`.
 fn unit(offsets: std::ops::Range<i64>, to: Mark) -> Arc<Unit> {
     let mut unit = Unit::default();
@@ -128,7 +143,7 @@ fn what_is_published_is_the_next_owners_ground() {
 
     let positions = ledger.publish(&[unit(1..3, mark(3, 7))]).unwrap();
     assert_eq!(positions, [Positions { decision: Some(1), profiles: Some(2) }]);
-    let ground = ledger.ground(0).unwrap();
+    let ground = settled(&mut ledger);
     assert_eq!(ground.committed, Some(Committed { offset: 3, metadata: "07".repeat(32) }));
     assert_eq!(ground.profiles, 0..3, "two records and the mark of their transaction");
     assert_eq!(ledger.read_back(0, 1).unwrap(), Some(Digest([7; 32])));
@@ -163,7 +178,7 @@ fn without_offsets_the_last_decision_is_the_witness() {
     };
     let (mut source, mut ledger) = other.member("two");
     heard(&mut source, 1);
-    let ground = ledger.ground(0).unwrap();
+    let ground = settled(&mut ledger);
     assert_eq!(ground.committed, None);
     assert_eq!(ground.witness, Witness::Last(mark(2, 7), Positions { decision: Some(1), profiles: None }));
 }
@@ -231,6 +246,7 @@ fn an_oversized_record_is_named_and_nothing_of_its_transaction_counts() {
     assert_eq!((what.partition, what.offset, what.output), (0, 1, Output::Alerts));
 
     ledger.publish(&[unit(0..1, mark(1, 1))]).unwrap();
+    settled(&mut ledger);
     assert_eq!(foreign::read_all(&world.broker, &world.names.decisions).len(), 1);
 }
 
@@ -245,6 +261,7 @@ fn a_changelog_is_read_whole_however_often() {
     heard(&mut source, 1);
     ledger.ground(0).unwrap();
     ledger.publish(&[unit(0..3, mark(3, 7))]).unwrap();
+    settled(&mut ledger);
     for round in 0..40 {
         let mut seen = 0;
         let end = ledger
