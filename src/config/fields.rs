@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::field::{Field, Form, Kind, Word};
 use super::{LogFormat, OutputFormat, Settings, Start};
-use crate::adapters::kafka::{Mechanism, Sasl, Tls};
+use crate::adapters::kafka::{Assignment, Mechanism, Sasl, Tls};
 use crate::engine::decode::Format;
 
 /// One setting.
@@ -110,6 +110,12 @@ const KAFKA: &[Row] = &[
         |to| &mut to.kafka.group,
     ),
     row(
+        "kafka.assignment",
+        Kind::Word,
+        "How the group shares the partitions. `range`: at every change of the group all are given up and dealt anew. `cooperative-sticky`: only what moves is given up, at the price of two rounds. All processes of a group need the same: stop all of them to change it.",
+        |to| &mut to.kafka.assignment,
+    ),
+    row(
         "kafka.danger_plaintext",
         Kind::Flag,
         "Lets events, and a password if there is one, cross a network unencrypted.",
@@ -174,7 +180,7 @@ const KAFKA: &[Row] = &[
     row(
         "kafka.sasl.token_file",
         Kind::File,
-        "OAUTHBEARER: a file with the current token, which somebody else keeps fresh.",
+        "OAUTHBEARER: a file with the current JSON web token, which somebody else keeps fresh (Kubernetes, an agent that trades client credentials). Read again when four fifths of a token's life have passed, and every 10 s while the token in it has run out. `ward topics create` cannot use one, and `ward topics check` then sees partitions, not settings.",
         |to| &mut sasl(to).token_file,
     ),
     row(
@@ -345,6 +351,11 @@ const REST: &[Row] = &[
     ),
     row("log.format", Kind::Word, "For people, or for machines.", |to| &mut to.log.format),
 ];
+
+impl Word for Assignment {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Range, Self::Range.name()), (Self::CooperativeSticky, Self::CooperativeSticky.name())];
+}
 
 impl Word for Mechanism {
     const WORDS: &'static [(Self, &'static str)] = &[

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::adapters::kafka::Mechanism;
+use crate::adapters::kafka::{Assignment, Mechanism};
 
 fn loaded(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -264,6 +264,7 @@ fn the_environment_wins() {
         ("WARD__RUN__COMMIT_INTERVAL", "50ms"),
         ("WARD__TABLES__GEO", "v4.mmdb, v6.mmdb"),
         ("WARD__KAFKA__GROUP", "12"),
+        ("WARD__KAFKA__ASSIGNMENT", "cooperative-sticky"),
         ("WARD__KAFKA__EXTRA__LINGER_MS", "1"),
         ("WARD__IDENTITY__MAX_AGE", "none"),
         ("WARDEN", "x"),
@@ -274,6 +275,7 @@ fn the_environment_wins() {
     assert_eq!(settings.run.commit_interval, Duration::from_millis(50));
     assert_eq!(settings.tables.geo, [PathBuf::from("v4.mmdb"), PathBuf::from("v6.mmdb")]);
     assert_eq!(settings.kafka.group, "12");
+    assert_eq!(settings.kafka.assignment, Assignment::CooperativeSticky);
     assert_eq!(settings.kafka.extra.get("linger.ms").map(String::as_str), Some("1"));
     assert_eq!(settings.identity.max_age, None);
 }

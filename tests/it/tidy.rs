@@ -52,19 +52,11 @@ fn files_say_what_they_are_for() {
 fn files_are_short_enough_to_read() {
     let long = |file: &Source| {
         let lines = file.text.lines().count();
-        let limit = LONG.iter().find(|(path, _)| *path == file.path).map_or(LINES_MAX, |(_, limit)| *limit);
-        (lines > limit)
-            .then(|| file.finding(limit, &format!("{lines} lines; past {limit}, look for the second noun")))
+        (lines > LINES_MAX).then(|| {
+            file.finding(LINES_MAX, &format!("{lines} lines; past {LINES_MAX}, look for the second noun"))
+        })
     };
     none(all_rust().iter().filter_map(long));
-}
-
-#[test]
-fn every_long_file_that_is_excused_is_long() {
-    let stale = |(path, _): &&(&str, usize)| {
-        std::fs::read_to_string(root().join(path)).map_or(true, |text| text.lines().count() <= LINES_MAX)
-    };
-    assert_eq!(LONG.iter().filter(stale).collect::<Vec<_>>(), Vec::<&(&str, usize)>::new());
 }
 
 #[test]
@@ -208,10 +200,6 @@ fn root() -> &'static Path {
 }
 
 const LINES_MAX: usize = 500;
-
-/// Files that may be longer, each with its own limit: one table of settings, one loop; half of
-/// either would explain nothing.
-const LONG: &[(&str, usize)] = &[];
 
 /// Larger files are data.
 const BYTES_MAX: u64 = 1 << 20;

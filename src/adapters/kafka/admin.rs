@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::events::Events;
-use super::settings::Connection;
+use super::connection::Connection;
+use super::events::{Events, reader, take_token};
 use super::topics::{Made, There};
 
 /// Why something asked of the broker did not come.
@@ -32,11 +33,18 @@ pub enum Failure {
 pub type Refused = Vec<(String, Failure)>;
 
 /// Asks and makes. Reads no records.
-#[derive(Debug)]
 pub struct Admin {
     client: AdminClient<Events>,
-    bootstrap: String,
+    /// Asks in place of `client` where a broker wants tokens: the crate hands none to an admin client.
+    asker: Option<BaseConsumer<Events>>,
+    connection: Connection,
     runtime: tokio::runtime::Runtime,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("connection", &self.connection).finish_non_exhaustive()
+    }
 }
 
 impl Admin {
@@ -50,7 +58,9 @@ impl Admin {
             .enable_time()
             .build()
             .map_err(|error| Failure::Client(error.to_string()))?;
-        Ok(Self { client, bootstrap: connection.bootstrap().to_owned(), runtime })
+        let asker = connection.token().map(|_| reader(&connection.reader(), connection));
+        let asker = asker.transpose().map_err(|error| Failure::Client(error.to_string()))?;
+        Ok(Self { client, asker, connection: connection.clone(), runtime })
     }
 
     /// What is there of `names`, within `patience`.
@@ -77,7 +87,7 @@ impl Admin {
         for name in names.iter().filter(|name| !metadata.topics().iter().any(|topic| topic.name() == **name))
         {
             // A list of all topics leaves out what we may not see; asked by name, the broker says which.
-            let one = self.client.inner().fetch_metadata(Some(name), patience.min(REQUEST_TIMEOUT));
+            let one = self.fetch(Some(name), patience.min(REQUEST_TIMEOUT));
             note(&one.map_err(|error| self.unreachable(patience, &error))?, names, &mut there, &mut refused);
         }
         self.read_settings(&mut there, patience)?;
@@ -86,7 +96,7 @@ impl Admin {
 
     fn read_settings(&self, there: &mut BTreeMap<String, There>, patience: Duration) -> Result<(), Failure> {
         let names: Vec<String> = there.keys().cloned().collect();
-        if names.is_empty() {
+        if names.is_empty() || self.asker.is_some() {
             return Ok(());
         }
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
@@ -112,6 +122,15 @@ impl Admin {
     pub fn create(&self, missing: &[Made], patience: Duration) -> Result<(), Failure> {
         if missing.is_empty() {
             return Ok(());
+        }
+        if self.asker.is_some() {
+            let topics = missing.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Failure::Refused {
+                what: format!("create {topics}"),
+                reason: "this cannot be done with mechanism OAUTHBEARER; make them with kafka-topics.sh, or through a \
+                         listener with another mechanism"
+                    .into(),
+            });
         }
         let topics: Vec<_> = missing
             .iter()
@@ -162,7 +181,7 @@ impl Admin {
         let began = Instant::now();
         loop {
             let left = patience.saturating_sub(began.elapsed());
-            match self.client.inner().fetch_metadata(None, left.min(REQUEST_TIMEOUT)) {
+            match self.fetch(None, left.min(REQUEST_TIMEOUT)) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) if began.elapsed() >= patience || !is_distance(&error) => {
                     return Err(self.unreachable(began.elapsed(), &error));
@@ -172,11 +191,21 @@ impl Admin {
         }
     }
 
+    fn fetch(&self, topic: Option<&str>, within: Duration) -> Result<Metadata, KafkaError> {
+        match &self.asker {
+            Some(asker) => {
+                take_token(asker, &self.connection);
+                asker.fetch_metadata(topic, within)
+            }
+            None => self.client.inner().fetch_metadata(topic, within),
+        }
+    }
+
     fn unreachable(&self, waited: Duration, error: &KafkaError) -> Failure {
         match error.rdkafka_error_code() {
             Some(code) if !is_distance(error) => refused("the request", code),
             Some(code) => Failure::Unreachable {
-                bootstrap: self.bootstrap.clone(),
+                bootstrap: self.connection.bootstrap().to_owned(),
                 waited: Duration::from_secs(
                     waited.saturating_add(Duration::from_millis(500)).as_secs().max(1),
                 ),

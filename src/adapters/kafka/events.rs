@@ -1,14 +1,17 @@
 //! What librdkafka tells us outside of records: its log, broken connections, tokens that ran out.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
 use tracing::{debug, warn};
+
+use super::connection::Connection;
 
 /// The context of every client: log lines to ours, tokens from a file. `role` is what this kind of
 /// client hears besides.
@@ -27,6 +30,11 @@ impl Events {
 impl<R> Events<R> {
     pub(super) const fn of(token: Option<TokenFile>, role: R) -> Self {
         Self { token, role }
+    }
+
+    /// Whether this client's credentials are renewed while it runs.
+    pub(super) const fn renews(&self) -> bool {
+        self.token.is_some()
     }
 }
 
@@ -55,9 +63,32 @@ impl<R: Send + Sync + 'static> ClientContext for Events<R> {
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.token.as_ref().ok_or_else(|| "no token file is configured".into()).and_then(TokenFile::read)
+        let token = match &self.token {
+            Some(file) => file.read(now_s()),
+            None => Err("no token file is configured".to_owned()),
+        };
+        // librdkafka asks again in ten seconds, and says nothing that a person would see.
+        token.inspect_err(|why| warn!(%why, "no token for the broker")).map_err(Into::into)
     }
 }
+
+/// A client that reads outside of any group. It takes its token at once: until then no broker answers
+/// it, and whoever asks it for offsets or metadata does not poll it.
+pub(super) fn reader(config: &ClientConfig, connection: &Connection) -> KafkaResult<BaseConsumer<Events>> {
+    let client = BaseConsumer::from_config_and_context(config, Events::new(connection.token()))?;
+    take_token(&client, connection);
+    Ok(client)
+}
+
+/// Lets a client that nobody else polls take a new token, if one is due.
+pub(super) fn take_token(client: &BaseConsumer<Events>, connection: &Connection) {
+    if connection.token().is_some() {
+        drop(client.poll(TOKEN_TAKEN));
+    }
+}
+
+/// The client asks for its token as soon as it is made.
+const TOKEN_TAKEN: Duration = Duration::from_millis(50);
 
 /// A consumer without a group hears of no rebalance.
 impl ConsumerContext for Events {}
@@ -72,18 +103,35 @@ impl TokenFile {
         Self(file)
     }
 
-    fn read(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+    /// Whether `text` is what such a file holds.
+    pub(super) fn is_token(text: &str) -> bool {
+        claims(text.trim()).is_some()
+    }
+
+    fn read(&self, now_s: i64) -> Result<OAuthToken, String> {
         let file = self.0.display();
         let text =
             std::fs::read_to_string(&self.0).map_err(|error| format!("token file `{file}`: {error}"))?;
         let token = text.trim();
         let claims = claims(token).ok_or_else(|| format!("token file `{file}` holds no JSON web token"))?;
+        if claims.exp <= now_s {
+            let late_s = now_s - claims.exp;
+            return Err(format!(
+                "token file `{file}` ran out {late_s} s ago: see to whatever keeps it fresh, or to this machine's clock"
+            ));
+        }
         Ok(OAuthToken {
             token: token.to_owned(),
             principal_name: claims.sub.unwrap_or_else(|| "ward".into()),
             lifetime_ms: claims.exp.saturating_mul(1000),
         })
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whether a token has run out is asked of the clock")]
+fn now_s() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[derive(serde::Deserialize)]
@@ -120,5 +168,19 @@ mod tests {
         check("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3YXJkIiwiZXhwIjoxODAwMDAwMDAwfQ", None);
         check("a.!!!.c", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_token_that_ran_out_is_not_offered() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3YXJkIiwiZXhwIjoxODAwMDAwMDAwfQ.\n")
+            .unwrap();
+        let token = TokenFile::new(file.path().to_owned());
+        let fresh = token.read(1_799_999_999).unwrap();
+        assert_eq!((fresh.principal_name.as_str(), fresh.lifetime_ms), ("ward", 1_800_000_000_000));
+        assert!(!fresh.token.ends_with('\n'));
+        assert!(token.read(1_800_000_007).err().unwrap().contains("ran out 7 s ago"));
+        drop(file);
+        assert!(token.read(0).err().unwrap().contains("No such file"));
     }
 }

@@ -9,17 +9,17 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::warn;
 
+use super::connection::Connection;
 use super::decisions::ReadMark;
-use super::events::Events;
+use super::events::{Events, reader};
 use super::policies;
-use super::settings::Connection;
+use super::settings::Assignment;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
 use super::writer::{Outgoing, Slot, Trouble, Writer};
@@ -63,9 +63,10 @@ impl std::fmt::Debug for KafkaLedger {
     }
 }
 
-struct Readers {
-    committed: BaseConsumer<Events>,
-    uncommitted: BaseConsumer<Events>,
+/// Sees what was committed, and all there is.
+pub(super) struct Readers {
+    pub(super) committed: BaseConsumer<Events>,
+    pub(super) uncommitted: BaseConsumer<Events>,
 }
 
 impl KafkaLedger {
@@ -208,6 +209,12 @@ impl Ledger for KafkaLedger {
                     profiles: slots.get(1).copied().flatten().map(|offset| offset.saturating_add(1)),
                 })
                 .collect()),
+            // A member that goes on reading through a change of the group meets this in its course: what it
+            // held is still its own, or its revocation comes first. An eager member has given all up
+            // before, so that one was taken for dead.
+            Err(Trouble::Moved(why)) if self.connection.assignment() == Assignment::CooperativeSticky => {
+                Err(Failure::Aborted(why))
+            }
             Err(trouble) => Err(told(trouble, units)),
         }
     }
@@ -270,9 +277,9 @@ impl Ledger for KafkaLedger {
 }
 
 impl Readers {
-    fn new(connection: &Connection) -> Result<Self, Failure> {
+    pub(super) fn new(connection: &Connection) -> Result<Self, Failure> {
         let make = |config: rdkafka::ClientConfig| {
-            BaseConsumer::from_config_and_context(&config, Events::new(connection.token()))
+            reader(&config, connection)
                 .map_err(|error| Failure::Fatal(format!("a Kafka reader could not be made: {error}")))
         };
         Ok(Self {
@@ -392,7 +399,7 @@ fn told(trouble: Trouble, units: &[Arc<Unit>]) -> Failure {
         Trouble::Aborted(why) => Failure::Aborted(why),
         Trouble::Purged => Failure::Aborted("deliveries were given up".into()),
         Trouble::Unknown(why) => Failure::Unknown(why),
-        Trouble::Fenced(why) => Failure::Fenced(why),
+        Trouble::Fenced(why) | Trouble::Moved(why) => Failure::Fenced(why),
         Trouble::Unreachable(why) => Failure::Unreachable(why),
         Trouble::Fatal(why) => Failure::Fatal(why),
         Trouble::TooLarge(number) => {

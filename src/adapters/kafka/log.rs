@@ -6,15 +6,14 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::admin::{Failure, is_distance, refused};
-use super::events::Events;
-use super::settings::Connection;
+use super::connection::Connection;
+use super::events::{Events, reader};
 use super::source::record;
 use crate::ports::source::Record;
 
@@ -44,9 +43,8 @@ impl KafkaLog {
     /// # Errors
     /// When the broker does not answer, or refuses.
     pub fn open(connection: &Connection, topic: &str, partition: i32) -> Result<Self, Failure> {
-        let context = Events::new(connection.token());
-        let consumer = BaseConsumer::from_config_and_context(&connection.reader(), context)
-            .map_err(|error| Failure::Client(error.to_string()))?;
+        let consumer =
+            reader(&connection.reader(), connection).map_err(|error| Failure::Client(error.to_string()))?;
         let mut log = Self {
             consumer,
             what: format!("read `{topic}` partition {partition}"),

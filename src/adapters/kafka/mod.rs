@@ -7,6 +7,7 @@
 
 pub mod acls;
 mod admin;
+mod connection;
 pub mod decisions;
 mod events;
 mod ledger;
@@ -23,10 +24,11 @@ pub mod topics;
 mod writer;
 
 pub use admin::{Admin, Failure, Refused};
+pub use connection::Connection;
 pub use ledger::{KafkaLedger, Placement};
 pub use log::KafkaLog;
 pub use properties::is_reserved;
 pub use publish::Publisher;
-pub use settings::{Connection, Mechanism, Sasl, Settings, Tls};
+pub use settings::{Assignment, Mechanism, Sasl, Settings, Tls};
 pub use source::KafkaSource;
 pub use survey::Survey;

@@ -18,8 +18,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::acls::{Operation, Resource, feedback_group};
 use super::admin::{Failure, reason};
-use super::events::Events;
-use super::settings::Connection;
+use super::connection::Connection;
+use super::events::{Events, reader};
 use super::topics::Names;
 
 /// Something that the broker does not let us do.
@@ -140,8 +140,7 @@ fn offer(
 fn consumer(connection: &Connection, group: &str) -> Result<BaseConsumer<Events>, Failure> {
     let mut config = connection.reader();
     config.set("group.id", group);
-    BaseConsumer::from_config_and_context(&config, Events::new(connection.token()))
-        .map_err(|error| Failure::Client(error.to_string()))
+    reader(&config, connection).map_err(|error| Failure::Client(error.to_string()))
 }
 
 fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {

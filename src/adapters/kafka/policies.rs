@@ -7,15 +7,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::admin::{Failure, refused};
-use super::events::Events;
-use super::settings::Connection;
+use super::connection::Connection;
+use super::events::reader;
 use crate::model::id::Digest;
 
 /// Where policies lie, whatever the number of partitions: they belong to no lane.
@@ -33,8 +32,7 @@ pub fn key(policy: Digest) -> String {
 /// When the broker does not answer, or does not let us read.
 pub fn known(connection: &Connection, topic: &str) -> Result<BTreeSet<Digest>, Failure> {
     let consumer =
-        BaseConsumer::from_config_and_context(&connection.reader(), Events::new(connection.token()))
-            .map_err(|error| Failure::Client(error.to_string()))?;
+        reader(&connection.reader(), connection).map_err(|error| Failure::Client(error.to_string()))?;
     let told = |error: KafkaError| match error.rdkafka_error_code() {
         Some(code) => refused(&format!("reading `{topic}`"), code),
         None => Failure::Client(error.to_string()),

@@ -23,8 +23,6 @@ pub(super) const CONSUMER: &[(&str, &str)] = &[
     ("enable.auto.offset.store", "false"),
     ("auto.offset.reset", "error"),
     ("isolation.level", "read_committed"),
-    // Eager and static: partition i of every topic on one member, and no rebalance on a restart.
-    ("partition.assignment.strategy", "range"),
     // The default of 1000 stalls the fetcher for a second each time the local queue was full.
     ("fetch.queue.backoff.ms", "2"),
     ("fetch.wait.max.ms", "20"),

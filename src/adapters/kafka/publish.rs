@@ -16,8 +16,8 @@ use rdkafka::producer::{
 };
 
 use super::admin::Failure;
+use super::connection::Connection;
 use super::events::Events;
-use super::settings::Connection;
 
 /// A producer of plain records.
 pub struct Publisher {

@@ -1,20 +1,19 @@
 //! How to reach Kafka, and the client settings that our guarantees rest on.
 //!
 //! [`Settings`] is what a person writes under `[kafka]`; [`Connection`] is what [`Settings::open`]
-//! makes of it: every mistake found, every secret read. Only a `Connection` makes clients, so a
-//! client never runs in plaintext to a distant host by oversight, and never without the properties
-//! that exactly-once needs.
+//! makes of it: every mistake found, every secret read.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::connection::Connection;
 use super::events::TokenFile;
-use super::properties::{COMMON, CONSUMER, PRODUCER, is_reserved};
+use super::properties::is_reserved;
 use super::secret::{secret_file, secret_variable, unread};
 
 /// The section `[kafka]`.
@@ -25,6 +24,7 @@ pub struct Settings {
     pub bootstrap: String,
     /// Consumer group; also the first half of every transactional id.
     pub group: String,
+    pub assignment: Assignment,
     pub tls: Option<Tls>,
     pub sasl: Option<Sasl>,
     /// Lets events, and a password if there is one, cross a network unencrypted.
@@ -41,11 +41,36 @@ impl Default for Settings {
         Self {
             bootstrap: "localhost:9092".into(),
             group: "ward".into(),
+            assignment: Assignment::Range,
             tls: None,
             sasl: None,
             danger_plaintext: false,
             connect_timeout: None,
             extra: BTreeMap::new(),
+        }
+    }
+}
+
+/// How the group shares the partitions. Sound either way only because a lane has one input: no other
+/// topic's partition has to come along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub enum Assignment {
+    /// Eager: at every change of the group each member gives all partitions up and gets its share anew.
+    #[default]
+    #[serde(rename = "range")]
+    Range,
+    /// Only what moves is given up; the others go on. A change takes two rounds instead of one.
+    #[serde(rename = "cooperative-sticky")]
+    CooperativeSticky,
+}
+
+impl Assignment {
+    /// As librdkafka calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::CooperativeSticky => "cooperative-sticky",
         }
     }
 }
@@ -158,6 +183,7 @@ impl Settings {
             bootstrap: self.bootstrap.clone(),
             group: self.group.clone(),
             connect_timeout: self.connect_timeout,
+            assignment: self.assignment,
             session_timeout: SESSION_TIMEOUT,
             properties,
             secrets,
@@ -228,7 +254,13 @@ impl Sasl {
                 mistakes.push("kafka.sasl has mechanism OAUTHBEARER and no token_file, expected one; name the file that holds the token".into());
                 return None;
             };
-            secret_file("kafka.sasl.token_file", file, mistakes)?;
+            let token = secret_file("kafka.sasl.token_file", file, mistakes)?;
+            if !TokenFile::is_token(token.expose_secret()) {
+                mistakes.push(format!(
+                    "kafka.sasl.token_file: `{}` holds no JSON web token with a claim `exp`, expected header.claims.signature; see to what writes it",
+                    file.display()
+                ));
+            }
             return Some(TokenFile::new(file.clone()));
         }
         if self.username.is_empty() {
@@ -257,134 +289,6 @@ impl Sasl {
     }
 }
 
-/// Checked settings with their secrets: what makes clients.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    bootstrap: String,
-    group: String,
-    connect_timeout: Option<Duration>,
-    session_timeout: Duration,
-    properties: BTreeMap<String, String>,
-    secrets: BTreeMap<&'static str, SecretString>,
-    token: Option<TokenFile>,
-}
-
-impl Connection {
-    #[must_use]
-    pub fn bootstrap(&self) -> &str {
-        &self.bootstrap
-    }
-
-    #[must_use]
-    pub fn group(&self) -> &str {
-        &self.group
-    }
-
-    #[must_use]
-    pub const fn connect_timeout(&self) -> Option<Duration> {
-        self.connect_timeout
-    }
-
-    /// After how long without a sign a member is missed. A transaction of a dead member is gone before
-    /// its partitions move: its time-out is shorter.
-    #[must_use]
-    pub fn with_session_timeout(mut self, timeout: Duration) -> Self {
-        self.session_timeout = timeout;
-        self
-    }
-
-    pub(super) fn token(&self) -> Option<TokenFile> {
-        self.token.clone()
-    }
-
-    /// A client that asks and makes, and reads no records.
-    pub(super) fn admin(&self) -> ClientConfig {
-        self.client(&[])
-    }
-
-    /// A member of the group. `member` is stable over restarts: `instance-worker`.
-    pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
-        let mut config = self.consumer();
-        config.set("group.id", group);
-        config.set("group.instance.id", member);
-
-        config.set("client.id", format!("ward-{member}"));
-        config
-    }
-
-    /// A client without a group that reads given partitions up to what was committed.
-    pub(super) fn reader(&self) -> ClientConfig {
-        let mut config = self.consumer();
-        // librdkafka wants a group's name even from a client that joins none.
-        config.set("group.id", &self.group);
-        config.set("enable.partition.eof", "true");
-        config
-    }
-
-    /// Like [`Self::reader`], but told the end of the log and not the last stable offset.
-    pub(super) fn uncommitted_reader(&self) -> ClientConfig {
-        let mut config = self.reader();
-        config.set("isolation.level", "read_uncommitted");
-        config
-    }
-
-    pub(super) fn producer(&self, transactional_id: &str) -> ClientConfig {
-        let mut config = self.client(PRODUCER);
-        config.set("transactional.id", transactional_id);
-        let timeout = (self.session_timeout * 4 / 5).as_millis();
-        config.set("transaction.timeout.ms", timeout.to_string());
-        config.set("message.timeout.ms", timeout.min(MESSAGE_TIMEOUT_MS).to_string());
-        config.set("client.id", format!("ward-{transactional_id}"));
-        config
-    }
-
-    fn consumer(&self) -> ClientConfig {
-        let mut config = self.client(CONSUMER);
-        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
-        config.set("heartbeat.interval.ms", (self.session_timeout / 5).as_millis().to_string());
-        config
-    }
-
-    /// A producer without transactions, for who only writes events.
-    pub(super) fn publisher(&self) -> ClientConfig {
-        let mut config = self.client(PRODUCER);
-        config.remove("transaction.timeout.ms");
-        config.set("message.timeout.ms", "20000");
-        config.set("linger.ms", "5");
-        config
-    }
-
-    fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Warning);
-        for (name, value) in COMMON.iter().chain(ours) {
-            config.set(*name, *value);
-        }
-        // After ours: what is left of `extra` may tune, not weaken.
-        for (name, value) in &self.properties {
-            config.set(name, value);
-        }
-        for (name, value) in &self.secrets {
-            config.set(*name, value.expose_secret());
-        }
-        config
-    }
-
-    /// librdkafka says which property or value it does not know only when a client is made.
-    fn try_properties(&self, mistakes: &mut Vec<String>) {
-        for config in [self.admin(), self.producer("check"), self.reader()] {
-            if let Err(error) = config.create_native_config() {
-                let mistake = format!(
-                    "kafka has what librdkafka does not take together ({error}), expected settings that agree; correct them"
-                );
-                if !mistakes.contains(&mistake) {
-                    mistakes.push(mistake);
-                }
-            }
-        }
-    }
-}
-
 fn hosts<'a>(bootstrap: &'a str, mistakes: &mut Vec<String>) -> Vec<&'a str> {
     let mut hosts = Vec::new();
     for address in bootstrap.split(',').map(str::trim) {
@@ -406,7 +310,6 @@ fn is_loopback(host: &str) -> bool {
 }
 
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
-const MESSAGE_TIMEOUT_MS: u128 = 5_000;
 const NAME_BYTES_MAX: usize = 200;
 
 #[cfg(test)]
@@ -452,6 +355,7 @@ mod tests {
         );
         check("[sasl]\nmechanism = 'PLAIN'", &["no username", "exactly one of"]);
         check("[sasl]\nmechanism = 'OAUTHBEARER'", &["token_file"]);
+        check("[sasl]\nmechanism = 'OAUTHBEARER'\ntoken_file = 'Cargo.toml'", &["no JSON web token"]);
         check(
             "[sasl]\nmechanism = 'SCRAM-SHA-512'\nusername = 'ward'\npassword_env = 'NONE'",
             &["no `NONE`"],

@@ -4,6 +4,8 @@
 //! revocation: librdkafka delivers rebalances inside `poll`, where they are only noted, and they are
 //! handed on before the next record. New partitions are assigned paused at once, so that the group
 //! does not wait for a restore; [`Source::start`] seeks and resumes each when its lane is ready.
+//! Under `range` every change of the group takes everything and gives the share anew; under
+//! `cooperative-sticky` only what moves is taken, and the rest goes on being read.
 //! *Failure*: broken connections heal by themselves; what does not heal ends the worker with a
 //! message.
 #![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
@@ -21,8 +23,9 @@ use rdkafka::types::RDKafkaRespErr;
 use tracing::{debug, warn};
 
 use super::admin::{is_distance, reason};
+use super::connection::Connection;
 use super::events::Events;
-use super::settings::Connection;
+use super::settings::Assignment;
 use crate::model::time::Timestamp;
 use crate::ports::failure::Failure;
 use crate::ports::source::{Arrival, Record, Source};
@@ -54,7 +57,8 @@ impl KafkaSource {
     /// # Errors
     /// When the client cannot be made.
     pub fn join(connection: &Connection, group: &str, member: &str, topic: &str) -> Result<Self, Failure> {
-        let context = Events::of(connection.token(), Rebalances::default());
+        let rebalances = Rebalances { assignment: connection.assignment(), notes: Mutex::default() };
+        let context = Events::of(connection.token(), rebalances);
         let consumer = BaseConsumer::from_config_and_context(&connection.member(group, member), context)
             .map_err(|error| Failure::Fatal(format!("the Kafka consumer could not be made: {error}")))?;
         consumer.subscribe(&[topic]).map_err(|error| Failure::Fatal(error.to_string()))?;
@@ -73,11 +77,23 @@ impl KafkaSource {
 
     /// Leaves: from here on nothing is handed on, and the group is told when the client is dropped.
     pub fn leave(&mut self) {
-        self.consumer.context().role.note(|notes| notes.leaving = true);
+        let consumer = Arc::clone(&self.consumer);
+        let context = &consumer.context().role;
+        let unanswered = context.note(|notes| {
+            notes.leaving = true;
+            std::mem::take(&mut notes.queue)
+        });
         self.started.clear();
-        self.assigned.clear();
-        // Also answers a revocation that nobody has: the client waits for that when it closes.
-        if let Err(error) = self.consumer.unassign() {
+        let assigned = std::mem::take(&mut self.assigned);
+        let assigned = self.list(assigned);
+        // Also answers what nobody has answered: the client waits for that when it closes.
+        let mut left = Ok(());
+        if context.assignment == Assignment::CooperativeSticky
+            && unanswered.iter().any(|event| matches!(event, Event::Assigned(_)))
+        {
+            left = self.consumer.incremental_assign(&self.list([]));
+        }
+        if let Err(error) = left.and_then(|()| context.give_up(&consumer, &assigned)) {
             debug!(%error, "leaving");
         }
     }
@@ -117,7 +133,10 @@ impl KafkaSource {
             let (first, _) = self.consumer.fetch_watermarks(&self.topic, *partition, FIRST_TIMEOUT)?;
             list.add_partition_offset(&self.topic, *partition, Offset::Offset(first))?;
         }
-        self.consumer.assign(&list)?;
+        match self.consumer.context().role.assignment {
+            Assignment::Range => self.consumer.assign(&list)?,
+            Assignment::CooperativeSticky => self.consumer.incremental_assign(&list)?,
+        }
         self.consumer.pause(&list)
     }
 
@@ -174,7 +193,7 @@ impl Source for KafkaSource {
                         return Ok(());
                     }
                 }
-                Some(Err(error)) => failure(&self.topic, &error)?,
+                Some(Err(error)) => failure(&self.topic, &error, self.consumer.context().renews())?,
                 None if consumer.context().role.is_quiet() => return Ok(()),
                 None => {}
             }
@@ -198,8 +217,9 @@ impl Source for KafkaSource {
             self.started.remove(partition);
             self.assigned.remove(partition);
         }
-        // Eager: what is revoked is everything.
-        self.consumer.unassign().map_err(|error| Failure::Unreachable(error.to_string()))
+        let list = self.list(partitions.iter().copied());
+        let answered = self.consumer.context().role.give_up(&self.consumer, &list);
+        answered.map_err(|error| Failure::Unreachable(error.to_string()))
     }
 
     fn position(&self, partition: i32) -> Option<i64> {
@@ -237,7 +257,9 @@ pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
 }
 
 /// What heals by itself is passed over; the rest ends the member.
-fn failure(topic: &str, error: &KafkaError) -> Result<(), Failure> {
+///
+/// `renews`: credentials that were good and ran out become good again, when somebody renews the token.
+fn failure(topic: &str, error: &KafkaError, renews: bool) -> Result<(), Failure> {
     if let KafkaError::MessageConsumptionFatal(code) = error {
         return Err(Failure::Fatal(match code {
             RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::Fenced => {
@@ -266,6 +288,10 @@ fn failure(topic: &str, error: &KafkaError) -> Result<(), Failure> {
                 "the next record of `{topic}` was deleted by retention before it was read: start again, and with --accept-gap to go on without it"
             )))
         }
+        Some(RDKafkaErrorCode::Authentication) if renews => {
+            debug!("waiting for a token that the broker accepts");
+            Ok(())
+        }
         Some(RDKafkaErrorCode::Authentication) => Err(Failure::Fatal(
             "the broker does not accept our credentials: check [kafka.sasl] and [kafka.tls]".into(),
         )),
@@ -289,8 +315,9 @@ enum Event {
 }
 
 /// What the consumer's context notes. It runs inside `poll`, so it notes and never waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rebalances {
+    assignment: Assignment,
     notes: Mutex<Notes>,
 }
 
@@ -303,6 +330,14 @@ struct Notes {
 impl Rebalances {
     fn note<T>(&self, change: impl FnOnce(&mut Notes) -> T) -> T {
         change(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Answers a revocation. Eager: what is revoked is everything.
+    fn give_up(&self, consumer: &Member, list: &TopicPartitionList) -> Result<(), KafkaError> {
+        match self.assignment {
+            Assignment::Range => consumer.unassign(),
+            Assignment::CooperativeSticky => consumer.incremental_unassign(list),
+        }
     }
 
     fn next(&self) -> Option<Event> {
@@ -324,7 +359,7 @@ impl ConsumerContext for Events<Rebalances> {
         let done = if assigns && !leaving {
             Ok(()) // Answered when it is handed on: where the partitions begin must be asked first.
         } else if lost || leaving {
-            consumer.unassign()
+            self.role.give_up(consumer, list)
         } else {
             Ok(()) // Answered by `release`, when what is open has been committed or dropped.
         };

@@ -4,18 +4,15 @@
 
 use std::time::Duration;
 
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
+use super::connection::Connection;
 use super::events::Events;
-use super::settings::Connection;
+use super::ledger::Readers;
 use crate::ports::failure::Failure;
 
 /// Two clients of no group.
-pub struct Survey {
-    committed: BaseConsumer<Events>,
-    uncommitted: BaseConsumer<Events>,
-}
+pub struct Survey(Readers);
 
 impl std::fmt::Debug for Survey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -27,14 +24,7 @@ impl Survey {
     /// # Errors
     /// When the clients cannot be made.
     pub fn new(connection: &Connection) -> Result<Self, Failure> {
-        let make = |config: rdkafka::ClientConfig| {
-            BaseConsumer::from_config_and_context(&config, Events::new(connection.token()))
-                .map_err(|error| Failure::Fatal(format!("a Kafka reader could not be made: {error}")))
-        };
-        Ok(Self {
-            committed: make(connection.reader())?,
-            uncommitted: make(connection.uncommitted_reader())?,
-        })
+        Readers::new(connection).map(Self)
     }
 
     /// The last stable offset and the high watermark, in this order: the first is asked first, so
@@ -43,14 +33,15 @@ impl Survey {
     /// # Errors
     /// When the broker does not answer in time.
     pub fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), Failure> {
+        let Readers { committed, uncommitted } = &self.0;
         // Events such as a token that has to be renewed are handed over by polling only.
-        drop((self.committed.poll(Duration::ZERO), self.uncommitted.poll(Duration::ZERO)));
+        drop((committed.poll(Duration::ZERO), uncommitted.poll(Duration::ZERO)));
         let ask = |consumer: &BaseConsumer<Events>| {
             consumer.fetch_watermarks(topic, partition, TIMEOUT).map(|(_, end)| end).map_err(|error| {
                 Failure::Unreachable(format!("offsets of `{topic}` partition {partition}: {error}"))
             })
         };
-        Ok((ask(&self.committed)?, ask(&self.uncommitted)?))
+        Ok((ask(committed)?, ask(uncommitted)?))
     }
 }
 

@@ -21,8 +21,8 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::{info, warn};
 
 use super::admin::{is_distance, reason};
+use super::connection::Connection;
 use super::events::Events;
-use super::settings::Connection;
 
 /// One record on its way. `slot` comes back with its delivery.
 pub(super) struct Outgoing<'a> {
@@ -47,6 +47,8 @@ pub(super) enum Trouble {
     Purged,
     Unknown(String),
     Fenced(String),
+    /// The group has another generation than the transaction; it was aborted.
+    Moved(String),
     /// The number of the record, in the order in which they were handed over.
     TooLarge(usize),
     Unreachable(String),
@@ -284,21 +286,15 @@ fn verdict(producer: &ThreadedProducer<Deliveries>, stage: &str, error: &KafkaEr
         return if fenced(native.code()) { Trouble::Fenced(why) } else { Trouble::Unknown(why) };
     }
     if native.txn_requires_abort() {
-        let moved = matches!(
-            native.code(),
-            RDKafkaErrorCode::IllegalGeneration
-                | RDKafkaErrorCode::UnknownMemberId
-                | RDKafkaErrorCode::FencedInstanceId
-                | RDKafkaErrorCode::RebalanceInProgress
-        );
-        let trouble = if refuses(native.code()) {
-            Trouble::Fatal(format!(
+        let trouble = match native.code() {
+            code if refuses(code) => Trouble::Fatal(format!(
                 "{why}; allow Write on the risk topics and Read on the group (kafka-acls.sh --add)"
-            ))
-        } else if moved {
-            Trouble::Fenced(why)
-        } else {
-            Trouble::Aborted(why)
+            )),
+            RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::FencedInstanceId => Trouble::Fenced(why),
+            RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress => {
+                Trouble::Moved(why)
+            }
+            _ => Trouble::Aborted(why),
         };
         return abort(producer, trouble);
     }

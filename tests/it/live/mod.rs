@@ -13,6 +13,7 @@ mod permissions;
 mod reload;
 mod replay;
 mod run;
+mod secure;
 mod ward;
 
 use broker::Broker;

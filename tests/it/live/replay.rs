@@ -1,12 +1,14 @@
 //! What `ward run` published comes out again of the topics, in both forms; its chains hold.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit;
 
 use super::broker::Broker;
 use super::foreign;
-use super::run::{base64, events};
+use super::run::events;
 use super::ward::World;
 
 /// 120 events of 12 people, ten of them again, and two that are none.
@@ -80,7 +82,7 @@ fn avro(events: &[Value]) -> Vec<Value> {
         let decoded = decode(text.as_bytes(), Format::Json, "", None, &Limits::default()).unwrap();
         let mut value = Vec::new();
         emit::event_avro(&decoded.event, &mut value);
-        json!({"key": format!("acme/{}", event["user_id"].as_str().unwrap()), "base64": base64(&value)})
+        json!({"key": format!("acme/{}", event["user_id"].as_str().unwrap()), "base64": BASE64_STANDARD.encode(&value)})
     };
     events.iter().map(record).collect()
 }

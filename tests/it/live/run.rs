@@ -5,6 +5,8 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit;
@@ -71,7 +73,7 @@ fn avro_in_and_out() {
             let mut datum = Vec::new();
             emit::event_avro(&decoded.event, &mut datum);
             let key = format!("acme/{}", event["user_id"].as_str().unwrap());
-            json!({"key": key, "base64": base64(&datum)})
+            json!({"key": key, "base64": BASE64_STANDARD.encode(&datum)})
         })
         .collect();
     foreign::produce_raw(&world.broker, &world.topic("events"), &records);
@@ -119,6 +121,37 @@ fn two_processes_share_the_partitions_and_one_survives() {
     let (status, ..) = two.end("KILL");
     assert_eq!(status.signal(), Some(9));
     world.produce(&events(16, 2, "b"));
+    world.decisions_are_the_fold();
+    assert_eq!(one.end("TERM").0.code(), Some(0));
+}
+
+/// Only what moves is given up: who stays never lets go of what it keeps.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn two_processes_share_the_partitions_cooperatively() {
+    let world = World::new(Broker::shared(), 4, "assignment = 'cooperative-sticky'");
+    let mut one = world.run("one", &["--workers", "1"]);
+    one.is_ready("0,1,2,3");
+    world.produce(&events(16, 5, "a"));
+    let mut two = world.run("two", &["--workers", "1"]);
+    two.says(" ready ");
+    world.produce(&events(16, 5, "b"));
+    world.decisions_are_the_fold();
+    let log = one.log();
+    assert_eq!(log.matches("partitions given up").count(), 1, "{log}");
+    assert!(log.contains("partitions=2 lost=false"), "{log}");
+
+    let (status, _, log) = two.end("TERM");
+    assert_eq!(status.code(), Some(0), "{log}");
+    one.is_ready("0,1,2,3");
+    world.produce(&events(16, 2, "c"));
+    world.decisions_are_the_fold();
+
+    let mut two = world.run("two", &["--workers", "1"]);
+    two.says(" ready ");
+    world.produce(&events(16, 2, "d"));
+    assert_eq!(two.end("KILL").0.signal(), Some(9));
+    world.produce(&events(16, 2, "e"));
     world.decisions_are_the_fold();
     assert_eq!(one.end("TERM").0.code(), Some(0));
 }
@@ -409,52 +442,6 @@ fn a_broker_that_comes_later_and_one_that_goes_away() {
     world.produce(&events(5, 2, "b"));
     world.decisions_are_the_fold();
     assert_eq!(ward.end("TERM").0.code(), Some(0));
-}
-
-#[test]
-#[ignore = "needs a broker: make test"]
-fn over_tls_with_scram() {
-    let broker = Broker::own(&["--tls-scram"]);
-    let settings = broker.settings();
-    let extra = format!(
-        "[kafka.tls]\nca_file = '{}'\n[kafka.sasl]\nmechanism = '{}'\nusername = '{}'\npassword_file = '{}'\n",
-        settings["WARD_KAFKA_CA"],
-        settings["WARD_KAFKA_MECHANISM"],
-        settings["WARD_KAFKA_USER"],
-        settings["WARD_KAFKA_PASSWORD_FILE"]
-    );
-    let world = World::new(broker, 2, &extra);
-    let mut ward = world.run("one", &["--workers", "1"]);
-    ward.is_ready("0,1");
-    world.produce(&events(5, 2, "a"));
-    world.decisions_are_the_fold();
-
-    // While it runs, then before it starts: what it may not do is named, and how to allow it.
-    world.broker.deny("ward", "Write", &world.topic("alerts"));
-    let mut thief = login("user3", "stolen", 0);
-    thief["type"] = json!("access");
-    thief["device_fingerprint"] = json!("d-thief");
-    world.produce(&[thief]);
-    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
-    assert!(ward.log().contains("allow Write on the risk topics"), "{}", ward.log());
-    world.broker.deny("ward", "Describe", &world.topic("alerts"));
-    let mut ward = world.run("one", &["--workers", "1"]);
-    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
-    assert!(ward.log().contains("the broker refuses"), "{}", ward.log());
-}
-
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }
 
 /// Read to its last byte by somebody else's Avro with that schema, in the version now or an older one.

@@ -34,7 +34,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Makes the topics with `ward topics create`. `extra` is TOML for the end of the configuration.
+    /// Makes the topics with `ward topics create`. `extra` is TOML for the end of the configuration;
+    /// what stands before its first section is of `[kafka]`.
     #[track_caller]
     pub(super) fn new(broker: Broker, partitions: u32, extra: &str) -> Self {
         let world = Self::bare(broker, extra);
@@ -61,8 +62,9 @@ impl World {
     }
 
     fn configuration(&self) -> String {
+        let (kafka, extra) = self.extra.split_at(self.extra.find('[').unwrap_or(self.extra.len()));
         let mut text = format!(
-            "[kafka]\nbootstrap = '{}'\ngroup = 'ward-{}'\n[run]\ncheckpoint_interval = '1s'\nsession_timeout = '6s'\n",
+            "[kafka]\nbootstrap = '{}'\ngroup = 'ward-{}'\n{kafka}\n[run]\ncheckpoint_interval = '1s'\nsession_timeout = '6s'\n",
             self.broker.bootstrap(),
             self.suffix
         );
@@ -72,7 +74,7 @@ impl World {
             writeln!(text, "[topics.{name}]\nname = '{}'\nformat = '{format}'", self.topic(name)).unwrap();
         }
         writeln!(text, "[topics.policies]\nname = '{}'", self.topic("policies")).unwrap();
-        writeln!(text, "[topics.profiles]\nname = '{}'\n{}", self.topic("profiles"), self.extra).unwrap();
+        writeln!(text, "[topics.profiles]\nname = '{}'\n{}", self.topic("profiles"), extra).unwrap();
         text
     }
 
