@@ -4,5 +4,7 @@ pub mod embedded;
 pub mod files;
 pub mod geo;
 pub mod kafka;
+pub mod registry;
+mod secret;
 pub mod signing;
 pub mod store;

@@ -4,6 +4,7 @@ mod check;
 mod observe;
 mod reload;
 mod run;
+mod schemas;
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use check::{Finding, Report, check};
 pub(crate) use run::run;
+pub(crate) use schemas::{Standing, Subject, register, registry, standing, subjects};
 
 use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};

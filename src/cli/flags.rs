@@ -76,7 +76,7 @@ impl Flags {
 }
 
 /// Quoted, so that a text that looks like a number or a list stays what it is.
-fn one(name: &'static str, path: &'static str, value: Option<&str>) -> Option<Flag> {
+pub(super) fn one(name: &'static str, path: &'static str, value: Option<&str>) -> Option<Flag> {
     let quoted = |value: &str| toml::Value::from(value).to_string();
     value.map(|value| Flag { name, path, value: quoted(value) })
 }

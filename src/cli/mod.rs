@@ -14,6 +14,7 @@ mod policy;
 mod replay;
 mod revoke;
 mod run;
+mod schemas;
 mod score;
 mod simulate;
 mod tables;
@@ -47,6 +48,8 @@ enum Command {
     Run(run::Args),
     #[command(subcommand)]
     Topics(topics::Args),
+    #[command(subcommand)]
+    Schemas(schemas::Args),
     Check(check::Args),
     #[command(subcommand)]
     Config(config::Args),
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(args) => topics::run(args),
+        Command::Schemas(args) => schemas::run(args),
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
         Command::Policy(args) => policy::run(args),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::adapters::kafka::{self, Sasl, Tls};
+use crate::adapters::registry::Variable;
 use crate::engine::decode::limit::NAME_BYTES_MAX;
 use crate::engine::document::{Value, quoted};
 
@@ -359,6 +360,19 @@ impl Field for Option<Sasl> {
 
     fn shown(&self) -> Option<Json> {
         self.as_ref().map(|_| json!({}))
+    }
+}
+
+/// A secret of a section that is always there.
+impl Field for Variable {
+    fn read(&mut self, _: &Value<'_>, kind: &Kind) -> Option<()> {
+        let Kind::Secret { variable, .. } = kind else { return None };
+        self.0 = Some((*variable).to_owned());
+        Some(())
+    }
+
+    fn shown(&self) -> Option<Json> {
+        None
     }
 }
 

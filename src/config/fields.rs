@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::field::{Field, Form, Kind, Word};
 use super::{LogFormat, OutputFormat, Settings, Start};
 use crate::adapters::kafka::{Assignment, Mechanism, Sasl, Tls};
+use crate::adapters::registry::WhenAway;
 use crate::engine::decode::Format;
 
 /// One setting.
@@ -215,6 +216,60 @@ const REST: &[Row] = &[
         |to| &mut to.topics.policies,
     ),
     row(
+        "registry.url",
+        Kind::Text(URL),
+        "The schema registry: its address, with a path if it has one (`http://127.0.0.1:8080/apis/ccompat/v7`). In the clear only to this host, unless `danger_plaintext` says otherwise.",
+        |to| &mut to.registry.url,
+    ),
+    row(
+        "registry.ca_file",
+        Kind::File,
+        "Authorities that sign the registry's certificate, PEM. Without it the system's.",
+        |to| &mut to.registry.ca_file,
+    ),
+    row("registry.username", Kind::Text(NAME), "Who `ward` is; goes with a password.", |to| {
+        &mut to.registry.username
+    }),
+    row("registry.password_file", Kind::File, "A file with the password.", |to| {
+        &mut to.registry.password_file
+    }),
+    row(
+        "registry.password",
+        Kind::Secret { file: "password_file", variable: "WARD__REGISTRY__PASSWORD" },
+        "The password.",
+        |to| &mut to.registry.password,
+    ),
+    row(
+        "registry.token_file",
+        Kind::File,
+        "A file with a bearer token, read anew for each question; takes the place of name and password.",
+        |to| &mut to.registry.token_file,
+    ),
+    row(
+        "registry.token",
+        Kind::Secret { file: "token_file", variable: "WARD__REGISTRY__TOKEN" },
+        "The bearer token.",
+        |to| &mut to.registry.token,
+    ),
+    row(
+        "registry.timeout",
+        Kind::Time { least: Duration::from_millis(100) },
+        "How long one question to it may take, all of it.",
+        |to| &mut to.registry.timeout,
+    ),
+    row(
+        "registry.when_away",
+        Kind::Word,
+        "What becomes of records whose schema it cannot be asked for: their partition waits, or they are rejected as `unknown_schema`.",
+        |to| &mut to.registry.when_away,
+    ),
+    row(
+        "registry.danger_plaintext",
+        Kind::Flag,
+        "Lets schemas, and a password if there is one, cross a network unencrypted.",
+        |to| &mut to.registry.danger_plaintext,
+    ),
+    row(
         "run.instance",
         Kind::Text(INSTANCE),
         "The name of this process: stable over restarts, unique in the group. Without it the host's name.",
@@ -375,6 +430,10 @@ impl Word for OutputFormat {
     const WORDS: &'static [(Self, &'static str)] = &[(Self::Avro, "avro"), (Self::Json, "json")];
 }
 
+impl Word for WhenAway {
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::Wait, "wait"), (Self::Reject, "reject")];
+}
+
 impl Word for LogFormat {
     const WORDS: &'static [(Self, &'static str)] = &[(Self::Text, "text"), (Self::Json, "json")];
 }
@@ -404,6 +463,12 @@ const ADDRESS: Form = Form {
     pattern: r"^([0-9.]+|\[[0-9a-fA-F:.]+\])?:?[0-9]{1,5}$",
     bytes_max: 64,
     is_allowed: |byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']'),
+};
+const URL: Form = Form {
+    what: "http:// or https://, a host and perhaps a path",
+    pattern: r"^https?://[!-~]+$",
+    bytes_max: 2_048,
+    is_allowed: |byte| byte.is_ascii_graphic(),
 };
 /// It stands in group and transactional ids, in logs and in file names of other tools.
 const INSTANCE: Form = Form {

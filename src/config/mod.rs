@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::adapters::kafka;
+use crate::adapters::{kafka, registry};
 use crate::engine::decode::{Format, Limits};
 use crate::engine::document::{self, Mistake};
 use crate::engine::step::Lifetime;
@@ -36,6 +36,7 @@ pub use schema::schema;
 pub struct Settings {
     pub kafka: kafka::Settings,
     pub topics: Topics,
+    pub registry: registry::Settings,
     pub run: Run,
     /// `[identity]`: who is nobody, and how old an event may be.
     pub identity: Limits,

@@ -82,8 +82,7 @@ pub(crate) enum Opened<'s, 'v> {
 
 impl Subject {
     fn load(name: &'static str) -> Self {
-        let text = CURRENT.iter().find(|(subject, _)| *subject == name).map_or("", |(_, text)| text);
-        let current = text.parse::<Schema>().ok();
+        let current = current(name).parse::<Schema>().ok();
         let older = HISTORY.iter().filter(|(subject, ..)| *subject == name);
         let older = older.filter_map(|(.., text)| text.parse::<Schema>().ok());
         let versions: Vec<_> = current
@@ -144,6 +143,21 @@ pub(crate) static POLICY: LazyLock<Subject> = LazyLock::new(|| Subject::load("po
 pub(crate) static ALL: [&LazyLock<Subject>; 7] =
     [&EVENT, &DECISION, &ALERT, &REVOCATION, &PROFILE, &REJECTED, &POLICY];
 
+/// The text of the schema that this version writes.
+pub(crate) fn current(name: &str) -> &'static str {
+    CURRENT.iter().find(|(subject, _)| *subject == name).map_or("", |(_, text)| text)
+}
+
+/// In hex, in the order of a record's bytes; of what is no schema, a word that is no fingerprint.
+pub(crate) fn fingerprint(text: &str) -> String {
+    text.parse::<Schema>().map_or_else(|_| "none".to_owned(), |schema| hex(schema.fingerprint()))
+}
+
+/// Every version that was ever published: name, fingerprint, and whether it is written now.
+pub(crate) fn versions() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    HISTORY.iter().map(|(name, mark, _)| (*name, *mark, fingerprint(current(name)) == *mark))
+}
+
 /// What is wrong with the schemas that are compiled in: place, and what was found. Every version has
 /// to be what its name says, and to be readable by the one that is written now.
 pub(crate) fn mistakes() -> Vec<(String, String)> {
@@ -188,10 +202,6 @@ pub(crate) fn hex(bytes: [u8; 8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fingerprint(text: &str) -> String {
-        hex(text.parse::<Schema>().unwrap().fingerprint())
-    }
 
     #[test]
     fn every_current_schema_is_in_history() {

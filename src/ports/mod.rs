@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod failure;
 pub mod ledger;
+pub mod schemas;
 pub mod source;
 pub mod store;
 pub mod tables;

@@ -26,6 +26,7 @@ mod mmdb;
 mod oracle;
 mod policy;
 mod reference;
+mod registry;
 mod replay;
 mod score;
 mod secrets;

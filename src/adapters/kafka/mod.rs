@@ -16,7 +16,6 @@ pub mod permissions;
 pub mod policies;
 mod properties;
 mod publish;
-mod secret;
 mod settings;
 mod source;
 mod survey;

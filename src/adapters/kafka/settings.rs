@@ -4,7 +4,6 @@
 //! makes of it: every mistake found, every secret read.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::connection::Connection;
 use super::events::TokenFile;
 use super::properties::is_reserved;
-use super::secret::{secret_file, secret_variable, unread};
+use crate::adapters::secret::{is_loopback, secret_file, secret_variable, unread};
 
 /// The section `[kafka]`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -302,11 +301,6 @@ fn hosts<'a>(bootstrap: &'a str, mistakes: &mut Vec<String>) -> Vec<&'a str> {
         }
     }
     hosts
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);

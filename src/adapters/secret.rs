@@ -1,10 +1,16 @@
-//! Where a secret comes from: a file, or a variable of the environment. What is missing is noted.
+//! Where a secret comes from: a file, or a variable of the environment. What is missing is noted. And
+//! where one may go in the clear: to this host.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use secrecy::SecretString;
 
-pub(super) fn secret_file(name: &str, file: &Path, mistakes: &mut Vec<String>) -> Option<SecretString> {
+pub(in crate::adapters) fn secret_file(
+    name: &str,
+    file: &Path,
+    mistakes: &mut Vec<String>,
+) -> Option<SecretString> {
     match std::fs::read_to_string(file) {
         Ok(text) if !text.trim_end_matches(['\r', '\n']).is_empty() => {
             Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
@@ -22,14 +28,14 @@ pub(super) fn secret_file(name: &str, file: &Path, mistakes: &mut Vec<String>) -
     }
 }
 
-pub(super) fn unread(name: &str, file: &Path, error: &std::io::Error) -> String {
+pub(in crate::adapters) fn unread(name: &str, file: &Path, error: &std::io::Error) -> String {
     let file = file.display();
     format!(
         "{name} names `{file}`, which cannot be read ({error}), expected a readable file; mend it, or name another"
     )
 }
 
-pub(super) fn secret_variable(
+pub(in crate::adapters) fn secret_variable(
     name: &str,
     variable: &str,
     env: &dyn Fn(&str) -> Option<String>,
@@ -41,4 +47,9 @@ pub(super) fn secret_variable(
             .push(format!("{name} finds no `{variable}` in the environment, expected the secret; set it"));
     }
     found.map(SecretString::from)
+}
+
+pub(in crate::adapters) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
