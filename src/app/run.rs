@@ -16,9 +16,9 @@ use crate::adapters::kafka::{
 };
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
-use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
+use crate::config::{AlertFormat, OutputFormat, Settings, Start as ConfiguredStart};
 use crate::pipeline::dispatch::Pace;
-use crate::pipeline::lane::{self, Rendering};
+use crate::pipeline::lane::{self, AlertRendering, Rendering};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::runtime::custody::Custody;
 use crate::runtime::feedback::{self, Stage};
@@ -200,13 +200,22 @@ const fn rendering(format: OutputFormat) -> Rendering {
     }
 }
 
+const fn alert_rendering(format: AlertFormat) -> AlertRendering {
+    match format {
+        AlertFormat::Avro => AlertRendering::Avro,
+        AlertFormat::Json => AlertRendering::Json,
+        AlertFormat::Ocsf => AlertRendering::Ocsf,
+        AlertFormat::Ecs => AlertRendering::Ecs,
+    }
+}
+
 fn lane_settings(settings: &Settings, partitions: i32) -> lane::Settings {
     lane::Settings {
         topic: settings.topics.events.name.clone(),
         partitions,
         format: settings.topics.events.format,
         decisions: rendering(settings.topics.decisions.format),
-        alerts: rendering(settings.topics.alerts.format),
+        alerts: alert_rendering(settings.topics.alerts.format),
         revocations: rendering(settings.topics.revocations.format),
         rejected: rendering(settings.topics.rejected.format),
         limits: settings.identity.clone(),

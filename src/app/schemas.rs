@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 
 use crate::adapters::registry::{Client, Registered, Trouble};
-use crate::config::{self, OutputFormat, Settings};
+use crate::config::{self, AlertFormat, Output, OutputFormat, Settings};
 use crate::engine::decode::{Decoder, Format};
 use crate::engine::schema;
 
@@ -68,14 +68,11 @@ pub(crate) fn subjects(settings: &Settings) -> Vec<Subject> {
     for input in [&topics.events, &topics.feedback] {
         add(&input.name, "event", input.format != Format::Json, true);
     }
-    for (output, schema) in [
-        (&topics.decisions, "decision"),
-        (&topics.alerts, "alert"),
-        (&topics.revocations, "revocation"),
-        (&topics.rejected, "rejected"),
-    ] {
-        add(&output.name, schema, output.format != OutputFormat::Json, false);
-    }
+    let is_avro = |output: &Output| output.format == OutputFormat::Avro;
+    add(&topics.decisions.name, "decision", is_avro(&topics.decisions), false);
+    add(&topics.alerts.name, "alert", topics.alerts.format == AlertFormat::Avro, false);
+    add(&topics.revocations.name, "revocation", is_avro(&topics.revocations), false);
+    add(&topics.rejected.name, "rejected", is_avro(&topics.rejected), false);
     subjects
 }
 

@@ -36,7 +36,7 @@ use crate::engine::decode::{Format, Limits};
 use crate::engine::enrich::builtin::Builtin;
 use crate::engine::policy::Policy;
 use crate::pipeline::dispatch::Pace;
-use crate::pipeline::lane::{Rendering, Settings};
+use crate::pipeline::lane::{AlertRendering, Rendering, Settings};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::ports::tables::Atlas;
 use crate::runtime::custody::Custody;
@@ -120,7 +120,7 @@ fn start_worker(
         partitions: log.partitions(),
         format: Format::Avro,
         decisions: Rendering::Json,
-        alerts: Rendering::Json,
+        alerts: AlertRendering::Json,
         revocations: Rendering::Json,
         rejected: Rendering::Json,
         limits: Limits::default(),

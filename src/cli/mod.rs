@@ -1,5 +1,6 @@
 //! The command line: one file a command, one error type, the exit codes of the contract.
 
+mod alerts;
 mod analyst;
 mod check;
 mod config;
@@ -55,6 +56,7 @@ enum Command {
     Config(config::Args),
     #[command(subcommand)]
     Policy(policy::Args),
+    Alerts(alerts::Args),
     Feedback(feedback::Args),
     Revoke(revoke::Args),
     Simulate(simulate::Args),
@@ -124,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
         Command::Policy(args) => policy::run(args),
+        Command::Alerts(args) => alerts::run(args),
         Command::Feedback(args) => feedback::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Simulate(args) => simulate::run(args),

@@ -18,7 +18,7 @@ use crate::engine::baseline::Part;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::policy::Policy;
 use crate::engine::step::Setting;
-use crate::model::decision::Basis;
+use crate::model::decision::{Basis, Ruling};
 use crate::pipeline::file::FileLane;
 use crate::ports::tables::Tables;
 
@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Writes the same lines into a file.
     #[arg(long, value_name = "FILE")]
     decisions_out: Option<PathBuf>,
+    /// Writes the alerts into a file, one JSON line each; `ward alerts` renders them for a SIEM.
+    #[arg(long, value_name = "FILE")]
+    alerts_out: Option<PathBuf>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments as parsed")]
@@ -76,7 +79,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     else {
         return Err(Failure::Input(mistakes));
     };
-    let output = Output::open(args.decisions_out.as_deref()).map_err(Failure::input)?;
+    let output =
+        Output::open(args.decisions_out.as_deref(), args.alerts_out.as_deref()).map_err(Failure::input)?;
 
     let basis = Basis { policy: policy.digest, engine: REVISION, tables: tables.digest(), model: None };
     let mut scoring = Scoring {
@@ -125,8 +129,13 @@ impl Take for Scoring<'_> {
     }
 
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {
-        let out = &mut self.output.lines;
-        let told = self.lane.take(line, decoded, self.tables, &self.setting, out, &mut |_| ());
+        let Output { lines: out, alerts, .. } = &mut self.output;
+        let watch = &mut |ruling: &Ruling<'_>| {
+            if let (Some(alerts), Some(alert)) = (alerts.as_mut(), &ruling.alert) {
+                alerts.add(alert);
+            }
+        };
+        let told = self.lane.take(line, decoded, self.tables, &self.setting, out, watch);
         let told = told.map_err(|damaged| {
             Ended::Failed(Failure::input(format!("{damaged}; remove the saved state to begin anew")))
         })?;

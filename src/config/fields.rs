@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::field::{Field, Form, Kind, Word};
-use super::{LogFormat, OutputFormat, Settings, Start};
+use super::{AlertFormat, LogFormat, OutputFormat, Settings, Start};
 use crate::adapters::kafka::{Assignment, Mechanism, Sasl, Tls};
 use crate::adapters::registry::WhenAway;
 use crate::engine::decode::Format;
@@ -198,7 +198,11 @@ static EVENTS: [Row; 2] =
 static FEEDBACK: [Row; 2] =
     topic!("feedback", feedback, "Feedback of analysts and users; copied into the input.");
 static DECISIONS: [Row; 2] = topic!("decisions", decisions, "One decision for each event taken.");
-static ALERTS: [Row; 2] = topic!("alerts", alerts, "Alerts.");
+static ALERTS: [Row; 2] = topic!(
+    "alerts",
+    alerts,
+    "Alerts; `ocsf` and `ecs` are [renderings](alerts.md) for a SIEM, one JSON object a record."
+);
 static REVOCATIONS: [Row; 2] = topic!("revocations", revocations, "Commands to end sessions.");
 static REJECTED: [Row; 2] = topic!("rejected", rejected, "What could not be taken, and why.");
 
@@ -432,6 +436,11 @@ impl Word for OutputFormat {
 
 impl Word for WhenAway {
     const WORDS: &'static [(Self, &'static str)] = &[(Self::Wait, "wait"), (Self::Reject, "reject")];
+}
+
+impl Word for AlertFormat {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Avro, "avro"), (Self::Json, "json"), (Self::Ocsf, "ocsf"), (Self::Ecs, "ecs")];
 }
 
 impl Word for LogFormat {

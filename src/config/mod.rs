@@ -56,7 +56,7 @@ pub struct Topics {
     pub events: Input,
     pub feedback: Input,
     pub decisions: Output,
-    pub alerts: Output,
+    pub alerts: AlertOutput,
     pub revocations: Output,
     /// Always Avro, as every state topic.
     pub profiles: String,
@@ -75,6 +75,22 @@ pub struct Input {
 pub struct Output {
     pub name: String,
     pub format: OutputFormat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertOutput {
+    pub name: String,
+    pub format: AlertFormat,
+}
+
+/// How `[topics.alerts]` is written: also in the words of other systems.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlertFormat {
+    #[default]
+    Avro,
+    Json,
+    Ocsf,
+    Ecs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,7 +194,7 @@ impl Default for Topics {
             events: input("identity.events"),
             feedback: input("identity.feedback"),
             decisions: output("risk.decisions"),
-            alerts: output("risk.alerts"),
+            alerts: AlertOutput { name: "risk.alerts".into(), format: AlertFormat::Avro },
             revocations: output("risk.revocations"),
             profiles: "risk.profiles".into(),
             policies: "risk.policies".into(),

@@ -35,6 +35,7 @@ macro_rules! history {
 }
 history! {
     "alert" "1fde6e8069b4fcda",
+    "alert" "996d4b2ba6ca1c47",
     "decision" "fc62acc28c3d0f22",
     "event" "3fb92614407571b5",
     "outcome" "754478a44048bbdb",

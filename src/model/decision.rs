@@ -2,6 +2,7 @@
 //! decision borrows its texts from the event and the policy and is encoded at once.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::evidence::Evidence;
 use super::id::{Digest, Id128, Position};
@@ -128,6 +129,11 @@ pub struct Alert<'a> {
     /// What happened besides, e.g. `used_after_revocation`.
     pub cause: Option<&'static str>,
     pub reasons: Vec<Reason<'a>>,
+    /// Of the event, as are the three below: whoever reads an alert asks from where it came.
+    pub event_type: EventType,
+    pub source: Option<Cow<'a, str>>,
+    pub ip_address: Option<IpAddr>,
+    pub facts: Facts,
 }
 
 /// A command to end a session, or all of a user's.

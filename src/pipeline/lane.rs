@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub(super) use self::refused::panicked;
 use self::refused::{Refused, fallback_id, refused_detail};
 pub use self::standing::Stand;
-pub use self::words::{Offered, Rendering, Settings, With};
+pub use self::words::{AlertRendering, Offered, Rendering, Settings, With};
 
 use super::cache::{Cache, Seat};
 use super::filter::Filter;
@@ -255,8 +255,10 @@ impl Lane {
         });
         if let Some(alert) = &ruling.alert {
             unit.push(Output::Alerts, offset, at.clone(), |out| match settings.alerts {
-                Rendering::Avro => emit::alert_avro(alert, out),
-                Rendering::Json => emit::alert_json(alert, out),
+                AlertRendering::Avro => emit::alert_avro(alert, out),
+                AlertRendering::Json => emit::alert_json(alert, out),
+                AlertRendering::Ocsf => emit::alert_ocsf(alert, out),
+                AlertRendering::Ecs => emit::alert_ecs(alert, out),
             });
         }
         for revocation in &ruling.revocations {

@@ -248,7 +248,8 @@ proptest! {
             occurred_at: at.1, decision_id: decision.decision_id, event_id: decision.event_id.clone(),
             risk_score: decision.risk_score, risk_level: decision.risk_level, action: decision.action,
             user_risk: decision.user_risk, cause: decision.would.map(|_| "used_after_revocation"),
-            reasons: decision.reasons.clone(),
+            reasons: decision.reasons.clone(), event_type: decision.kind, source: decision.session_id.clone(),
+            ip_address: decision.would.map(|_| [81, 2, 69, 142].into()), facts: decision.facts,
         };
         let (mut avro, mut json) = (Vec::new(), Vec::new());
         emit::alert_avro(&alert, &mut avro);

@@ -27,6 +27,7 @@ mod oracle;
 mod policy;
 mod reference;
 mod registry;
+mod renderings;
 mod replay;
 mod score;
 mod secrets;

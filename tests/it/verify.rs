@@ -10,7 +10,7 @@ use wardstream::adapters::store::SledStore;
 use wardstream::engine::decode::{Format, Limits};
 use wardstream::engine::policy::Policy;
 use wardstream::pipeline::dispatch::Pace;
-use wardstream::pipeline::lane::{Rendering, Settings};
+use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
 use wardstream::pipeline::recover::Wishes;
 use wardstream::ports::ledger::Output;
 use wardstream::ports::store::{StateStore, StoreError};
@@ -47,7 +47,7 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
         partitions: 1,
         format: Format::Json,
         decisions: Rendering::Avro,
-        alerts: Rendering::Avro,
+        alerts: AlertRendering::Avro,
         revocations: Rendering::Avro,
         rejected: Rendering::Avro,
         limits: Limits::default(),

@@ -6,23 +6,43 @@ use std::path::{Path, PathBuf};
 
 use super::super::Failure;
 use super::super::events::Ended;
+use crate::engine::emit::alert_json;
+use crate::model::decision::Alert;
 
 #[derive(Debug)]
 pub(super) struct Output {
     stdout: StdoutLock<'static>,
     file: Option<(PathBuf, File)>,
+    pub(super) alerts: Option<Alerts>,
     /// Lines are appended here.
     pub(super) lines: Vec<u8>,
 }
 
+/// The alerts of a file that goes on, one JSON line each.
+#[derive(Debug)]
+pub(super) struct Alerts {
+    path: PathBuf,
+    file: File,
+    lines: Vec<u8>,
+}
+
+impl Alerts {
+    pub(super) fn add(&mut self, alert: &Alert<'_>) {
+        alert_json(alert, &mut self.lines);
+        self.lines.push(b'\n');
+    }
+}
+
 impl Output {
-    pub(super) fn open(copy: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn open(copy: Option<&Path>, alerts: Option<&Path>) -> Result<Self, String> {
         let create = |path: &Path| match File::create(path) {
             Ok(file) => Ok((path.to_owned(), file)),
             Err(error) => Err(format!("{}: {error}; name a file that this user may write", path.display())),
         };
         let file = copy.map(create).transpose()?;
-        Ok(Self { stdout: std::io::stdout().lock(), file, lines: Vec::with_capacity(2 * FULL_BYTES) })
+        let alerts = alerts.map(create).transpose()?;
+        let alerts = alerts.map(|(path, file)| Alerts { path, file, lines: Vec::new() });
+        Ok(Self { stdout: std::io::stdout().lock(), file, alerts, lines: Vec::with_capacity(2 * FULL_BYTES) })
     }
 
     /// Writes when enough has come together.
@@ -36,6 +56,10 @@ impl Output {
         };
         if let Some((path, file)) = &mut self.file {
             file.write_all(&self.lines).map_err(|error| failed(&path.display().to_string(), error))?;
+        }
+        if let Some(Alerts { path, file, lines }) = &mut self.alerts {
+            file.write_all(lines).map_err(|error| failed(&path.display().to_string(), error))?;
+            lines.clear();
         }
         let written = self.stdout.write_all(&self.lines).and_then(|()| self.stdout.flush());
         self.lines.clear();

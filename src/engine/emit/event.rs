@@ -35,7 +35,7 @@ macro_rules! shared {
 }
 
 /// Always as text: serde has a form of its own for binary formats.
-struct Address(std::net::IpAddr);
+pub(super) struct Address(pub(super) std::net::IpAddr);
 
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

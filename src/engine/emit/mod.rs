@@ -15,6 +15,7 @@ mod line;
 mod read;
 mod reason;
 mod recorded;
+mod render;
 mod shape;
 mod stored;
 
@@ -31,6 +32,7 @@ pub(crate) use read::Any;
 pub use read::{DecisionMark, read_mark, to_value};
 pub use reason::sentence;
 pub use recorded::{Recorded, RecordedBasis, split_chain};
+pub use render::{Rendered, StoredAlert, alert_ecs, alert_ocsf, as_ecs, as_ocsf};
 pub use stored::{
     Side, Stored, StoredBasis, StoredBehavior, StoredFacts, StoredPosition, StoredReason, StoredRisk,
     StoredRule, StoredShadow, Value,

@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::event::Address;
 use super::line::Line;
 use super::reason::sentence;
 use crate::model::decision::{
@@ -99,6 +100,10 @@ impl<const JSON: bool> Serialize for Shape<'_, Alert<'_>, JSON> {
             "user_risk": &Shape::<_, JSON>(&alert.user_risk),
             "cause": &alert.cause,
             "reasons": &List::<_, JSON>(&alert.reasons),
+            "type": &Some(Shape::<_, JSON>(&alert.event_type)),
+            "source": &alert.source,
+            "ip_address": &alert.ip_address.map(Address),
+            "facts": &Some(Shape::<_, JSON>(&alert.facts)),
         })
     }
 }

@@ -260,7 +260,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
     struct Time;
     impl Visitor<'_> for Time {
         type Value = Timestamp;

@@ -264,6 +264,10 @@ fn alerts_and_revocations() {
         user_risk: decision().user_risk,
         cause: Some("used_after_revocation"),
         reasons,
+        event_type: EventType::Login,
+        source: Some("okta".into()),
+        ip_address: Some([81, 2, 69, 142].into()),
+        facts: decision().facts,
     };
     let (mut avro, mut json) = (Vec::new(), Vec::new());
     alert_avro(&alert, &mut avro);

@@ -63,6 +63,10 @@ pub(super) fn alert<'a>(
         user_risk,
         cause,
         reasons: outcome.scored.reasons.clone(),
+        event_type: event.kind(),
+        source: event.source.as_ref().map(borrow),
+        ip_address: event.ip_address,
+        facts: stage.seen.facts,
     })
 }
 

@@ -43,9 +43,23 @@ pub fn play(
     text: &str,
     policy: &dyn Fn(&str) -> Result<Policy, Vec<Mistake>>,
 ) -> Result<String, Vec<Mistake>> {
+    play_watched(file, text, policy, &mut |_| ())
+}
+
+/// As [`play`]; `watch` sees every event, and each decision and alert as it would be published.
+///
+/// # Errors
+/// As [`play`].
+pub fn play_watched(
+    file: &str,
+    text: &str,
+    policy: &dyn Fn(&str) -> Result<Policy, Vec<Mistake>>,
+    watch: &mut dyn FnMut(&serde_json::Value),
+) -> Result<String, Vec<Mistake>> {
     let mut playing = Playing {
         file,
         policy,
+        watch,
         fold: None,
         shadow: None,
         lifetime: Lifetime::default(),
@@ -102,6 +116,7 @@ fn blocks(text: &str) -> Vec<(usize, &str, Vec<&str>)> {
 struct Playing<'p> {
     file: &'p str,
     policy: &'p dyn Fn(&str) -> Result<Policy, Vec<Mistake>>,
+    watch: &'p mut dyn FnMut(&serde_json::Value),
     fold: Option<Fold>,
     shadow: Option<Policy>,
     lifetime: Lifetime,
@@ -156,7 +171,13 @@ impl Playing<'_> {
         let mut last = String::new();
         for event in events {
             self.count += 1;
-            last = say::lines(fold.next(event.to_string().as_bytes(), &format!("line:{}", self.count)));
+            let told = fold.next(event.to_string().as_bytes(), &format!("line:{}", self.count));
+            if let Ok(Some(told)) = &told {
+                (self.watch)(event);
+                (self.watch)(&told.decision);
+                told.alert.iter().for_each(&mut *self.watch);
+            }
+            last = say::lines(told);
         }
         out.push_str(&last);
     }

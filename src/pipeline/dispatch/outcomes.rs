@@ -224,13 +224,13 @@ mod tests {
 
     fn settings() -> crate::pipeline::lane::Settings {
         use crate::engine::decode::{Format, Limits};
-        use crate::pipeline::lane::Rendering;
+        use crate::pipeline::lane::{AlertRendering, Rendering};
         crate::pipeline::lane::Settings {
             topic: "identity.events".into(),
             partitions: 4,
             format: Format::Json,
             decisions: Rendering::Avro,
-            alerts: Rendering::Avro,
+            alerts: AlertRendering::Avro,
             revocations: Rendering::Avro,
             rejected: Rendering::Avro,
             limits: Limits::default(),

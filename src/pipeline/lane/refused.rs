@@ -71,7 +71,7 @@ mod tests {
     use crate::model::decision::Basis;
     use crate::model::id::Digest;
     use crate::pipeline::filter::Filter;
-    use crate::pipeline::lane::{Lane, Offered, Rendering, Settings, With};
+    use crate::pipeline::lane::{AlertRendering, Lane, Offered, Rendering, Settings, With};
     use crate::pipeline::recover::{Plan, Way};
     use crate::ports::ledger::{Mark, Output, Positions};
     use crate::ports::tables::NoTables;
@@ -82,7 +82,7 @@ mod tests {
             partitions: 1,
             format: Format::Json,
             decisions: Rendering::Json,
-            alerts: Rendering::Json,
+            alerts: AlertRendering::Json,
             revocations: Rendering::Json,
             rejected: Rendering::Json,
             limits: Limits::default(),

@@ -14,6 +14,16 @@ pub enum Rendering {
     Json,
 }
 
+/// How the topic of alerts is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlertRendering {
+    #[default]
+    Avro,
+    Json,
+    Ocsf,
+    Ecs,
+}
+
 /// What is the same for a lane's whole life.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -23,7 +33,7 @@ pub struct Settings {
     pub partitions: i32,
     pub format: Format,
     pub decisions: Rendering,
-    pub alerts: Rendering,
+    pub alerts: AlertRendering,
     pub revocations: Rendering,
     pub rejected: Rendering,
     pub limits: Limits,

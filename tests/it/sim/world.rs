@@ -14,7 +14,7 @@ use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
 use wardstream::engine::step::{LIFETIME, Setting};
 use wardstream::pipeline::dispatch::{Command, Pace};
-use wardstream::pipeline::lane::{Rendering, Settings};
+use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
 use wardstream::pipeline::restore::Trouble;
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
@@ -185,7 +185,7 @@ impl<'f> World<'f> {
             partitions: self.partitions,
             format: Format::Json,
             decisions: Rendering::Avro,
-            alerts: Rendering::Avro,
+            alerts: AlertRendering::Avro,
             revocations: Rendering::Avro,
             rejected: Rendering::Avro,
             limits: Limits::default(),
