@@ -2,6 +2,7 @@
 
 mod alerts;
 mod analyst;
+mod bench;
 mod check;
 mod config;
 mod decisions;
@@ -61,6 +62,8 @@ enum Command {
     Revoke(revoke::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
+    #[command(subcommand)]
+    Bench(bench::Args),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Revoke(args) => revoke::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Completions(args) => manual::completions(args),
         Command::Man(args) => manual::man(args),
     };

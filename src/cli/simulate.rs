@@ -3,7 +3,7 @@
 //! Into a file the run begins on a date that the seed decides, so that the same arguments give the
 //! same bytes. Into Kafka its last event is now.
 
-mod sink;
+pub(super) mod sink;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The stream, where it ends, and how much that is.
-struct Run {
+pub(super) struct Run {
     stream: Stream,
     events: Option<u64>,
     end: Option<Timestamp>,
@@ -116,6 +116,14 @@ fn dated(args: &Args, attacks: Vec<Attack>, world: World) -> Run {
     Run { stream: Stream::new(&plan, world), events: args.events, end }
 }
 
+/// So many events of so many users.
+pub(super) struct Asked<'a> {
+    pub(super) users: u32,
+    pub(super) events: u64,
+    pub(super) seed: u64,
+    pub(super) attacks: &'a [Attack],
+}
+
 /// Up to now: begins as long ago as it takes.
 fn recent(
     args: &Args,
@@ -124,38 +132,38 @@ fn recent(
     now: Timestamp,
     max_age_days: Option<u64>,
 ) -> Result<Run, Failure> {
-    let too_old = |days: u64| {
-        Failure::input(format!(
-            "found a run of {days} days; the pipeline refuses what is older than {} days (max_age); ask for fewer \
-             days or events, or for more users, or write to a file",
-            max_age_days.unwrap_or(0)
-        ))
-    };
-    let ago = |days: u32| now.minus(std::time::Duration::from_secs(u64::from(days) * DAY_SECONDS));
-    let plan =
-        |days| Plan { users: args.users, seed: args.seed, attacks: attacks.to_vec(), start: ago(days), days };
-    let is_too_old = |days: u32| max_age_days.is_some_and(|most| u64::from(days) >= most);
-    let Some(events) = args.events else {
-        let days = args.days.unwrap_or(1);
-        if is_too_old(days) {
-            return Err(too_old(days.into()));
-        }
-        return Ok(Run { stream: Stream::new(&plan(days), world), events: None, end: Some(now) });
-    };
-    let mut days = days_of(events, args.users).saturating_add(1);
+    if let Some(events) = args.events {
+        let asked = Asked { users: args.users, events, seed: args.seed, attacks };
+        return up_to_now(&asked, &world, now, max_age_days);
+    }
+    let days = args.days.unwrap_or(1);
+    young_enough(days, max_age_days)?;
+    let start = ago(now, days);
+    let plan = Plan { users: args.users, seed: args.seed, attacks: attacks.to_vec(), start, days };
+    Ok(Run { stream: Stream::new(&plan, world), events: None, end: Some(now) })
+}
+
+/// The last events before now.
+pub(super) fn up_to_now(
+    asked: &Asked<'_>,
+    world: &World,
+    now: Timestamp,
+    max_age_days: Option<u64>,
+) -> Result<Run, Failure> {
+    let &Asked { users, events, seed, attacks } = asked;
+    let mut days = days_of(events, users).saturating_add(1);
     loop {
-        if is_too_old(days) {
-            return Err(too_old(days.into()));
-        }
+        young_enough(days, max_age_days)?;
+        let plan = Plan { users, seed, attacks: attacks.to_vec(), start: ago(now, days), days };
         // How many there are up to now: a pass without making any.
-        let mut counted = Stream::new(&plan(days), world.clone());
+        let mut counted = Stream::new(&plan, world.clone());
         let mut there = 0_u64;
         while counted.peek().is_some_and(|at| at < now) {
             counted.pass();
             there += 1;
         }
         if let Some(before) = there.checked_sub(events) {
-            let mut stream = Stream::new(&plan(days), world);
+            let mut stream = Stream::new(&plan, world.clone());
             for _ in 0..before {
                 stream.pass();
             }
@@ -163,6 +171,20 @@ fn recent(
         }
         days = days.saturating_add(days / 4 + 1);
     }
+}
+
+fn young_enough(days: u32, max_age_days: Option<u64>) -> Result<(), Failure> {
+    match max_age_days {
+        Some(most) if u64::from(days) >= most => Err(Failure::input(format!(
+            "found a run of {days} days; the pipeline refuses what is older than {most} days (max_age); ask for fewer \
+             days or events, or for more users, or write to a file"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn ago(now: Timestamp, days: u32) -> Timestamp {
+    now.minus(std::time::Duration::from_secs(u64::from(days) * DAY_SECONDS))
 }
 
 fn pour(run: Run, mut sink: Sink, mut labels: Option<Labels>) -> Result<(), Failure> {
@@ -215,7 +237,7 @@ fn attacks(asked: &str) -> Result<Vec<Attack>, String> {
     Err(format!("--attacks: found {}; expected all, none, or some of: {}", unknown.join(", "), known()))
 }
 
-fn world(geo: &[PathBuf]) -> Result<World, Failure> {
+pub(super) fn world(geo: &[PathBuf]) -> Result<World, Failure> {
     let atlas: Arc<dyn Atlas> =
         if geo.is_empty() { Arc::new(Builtin::new()) } else { tables::open(geo, &[], &[])? };
     World::of(&*atlas).ok_or_else(|| {

@@ -135,7 +135,8 @@ impl Happened<'_> {
                 counter!(table::PUBLISHED_RECORDS.name).increment(records as u64);
                 counter!(table::PUBLISHED_BYTES.name).increment(bytes as u64);
                 histogram!(table::COMMIT.name).record(took);
-                tracing::debug!(units, records, bytes, ?took, "published");
+                let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                tracing::debug!(units, records, bytes, took_us, "published");
             }
             Self::NotPublished { worker, kind, why } => {
                 counter!(table::TRANSACTIONS.name, "outcome" => kind.to_owned()).increment(1);

@@ -157,6 +157,37 @@ impl Admin {
         Ok(())
     }
 
+    /// Removes topics and groups; what is not there is left at that.
+    ///
+    /// # Errors
+    /// When the broker does not answer or refuses one of them.
+    pub fn remove(&self, topics: &[&str], groups: &[&str], patience: Duration) -> Result<(), Failure> {
+        let options = AdminOptions::new()
+            .request_timeout(Some(patience.max(REQUEST_TIMEOUT)))
+            .operation_timeout(Some(REQUEST_TIMEOUT));
+        let gone = self
+            .runtime
+            .block_on(self.client.delete_topics(topics, &options))
+            .map_err(|error| self.unreachable(patience, &error))?;
+        let left = self
+            .runtime
+            .block_on(self.client.delete_groups(groups, &options))
+            .map_err(|error| self.unreachable(patience, &error))?;
+        for answer in gone.into_iter().chain(left) {
+            if let Err((name, code)) = answer
+                && !matches!(
+                    code,
+                    RDKafkaErrorCode::UnknownTopicOrPartition
+                        | RDKafkaErrorCode::UnknownTopic
+                        | RDKafkaErrorCode::GroupIdNotFound
+                )
+            {
+                return Err(refused(&format!("remove {name}"), code));
+            }
+        }
+        Ok(())
+    }
+
     /// How many brokers there are: one cannot hold three replicas.
     ///
     /// # Errors

@@ -265,14 +265,7 @@ impl Ledger for KafkaLedger {
         let topic = self.names.profiles.clone();
         let readers = self.readers()?;
         let all = watermarks(&readers.uncommitted, &topic, partition)?;
-        readers.scan(&topic, partition, from.max(all.start)..all.end, &mut |message| {
-            visit(Change {
-                key: message.key().unwrap_or_default(),
-                value: message.payload(),
-                mark: mark_in_headers(message),
-                offset: message.offset(),
-            })
-        })
+        readers.scan(&topic, partition, from.max(all.start)..all.end, &mut |message| visit(change(message)))
     }
 }
 
@@ -443,6 +436,15 @@ fn headers(mark: &Mark) -> OwnedHeaders {
     OwnedHeaders::new_with_capacity(2)
         .insert(Header { key: HEADER_OFFSET, value: Some(&offset) })
         .insert(Header { key: HEADER_CHAIN, value: Some(&chain) })
+}
+
+pub(super) fn change<'m>(message: &'m BorrowedMessage<'_>) -> Change<'m> {
+    Change {
+        key: message.key().unwrap_or_default(),
+        value: message.payload(),
+        mark: mark_in_headers(message),
+        offset: message.offset(),
+    }
 }
 
 fn mark_in_headers(message: &BorrowedMessage<'_>) -> Option<Mark> {

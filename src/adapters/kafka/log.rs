@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::admin::{Failure, is_distance, refused};
 use super::connection::Connection;
 use super::events::{Events, reader};
+use super::ledger::change;
 use super::source::record;
+use crate::ports::ledger::Change;
 use crate::ports::source::Record;
 
 /// A reader of one partition.
@@ -76,10 +78,22 @@ impl KafkaLog {
     /// # Errors
     /// When the broker does not answer, or refuses.
     pub fn next<T>(&mut self, read: impl FnOnce(&Record<'_>) -> T) -> Result<Option<T>, Failure> {
+        self.message(|message| read(&record(message)))
+    }
+
+    /// The same for a changelog, whose records say of which unit they are.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn next_change<T>(&mut self, read: impl FnOnce(&Change<'_>) -> T) -> Result<Option<T>, Failure> {
+        self.message(|message| read(&change(message)))
+    }
+
+    fn message<T>(&mut self, read: impl FnOnce(&BorrowedMessage<'_>) -> T) -> Result<Option<T>, Failure> {
         let began = Instant::now();
         while !self.ended {
             match self.consumer.poll(POLL_WAIT) {
-                Some(Ok(message)) if message.offset() < self.end => return Ok(Some(read(&record(&message)))),
+                Some(Ok(message)) if message.offset() < self.end => return Ok(Some(read(&message))),
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => self.ended = true,
                 Some(Err(error)) if !is_distance(&error) => return Err(self.failure(&error, PATIENCE)),
                 Some(Err(error)) if began.elapsed() >= PATIENCE => return Err(self.failure(&error, PATIENCE)),

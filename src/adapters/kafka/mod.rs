@@ -10,6 +10,7 @@ mod admin;
 mod connection;
 pub mod decisions;
 mod events;
+mod follow;
 mod ledger;
 mod log;
 pub mod permissions;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use admin::{Admin, Failure, Refused};
 pub use connection::Connection;
+pub use follow::Follower;
 pub use ledger::{KafkaLedger, Placement};
 pub use log::KafkaLog;
 pub use properties::is_reserved;

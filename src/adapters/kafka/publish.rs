@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
@@ -36,9 +36,23 @@ impl Publisher {
     /// # Errors
     /// When the client cannot be made; the broker is not asked yet.
     pub fn new(connection: &Connection) -> Result<Self, Failure> {
+        Self::of(connection, &connection.publisher())
+    }
+
+    /// Sends each record at once, however few there are: for who measures latency.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn prompt(connection: &Connection) -> Result<Self, Failure> {
+        let mut config = connection.publisher();
+        config.set("linger.ms", "0");
+        Self::of(connection, &config)
+    }
+
+    fn of(connection: &Connection, config: &ClientConfig) -> Result<Self, Failure> {
         let lost = Arc::new(Lost::default());
         let context = Events::of(connection.token(), Arc::clone(&lost));
-        let producer = BaseProducer::from_config_and_context(&connection.publisher(), context)
+        let producer = BaseProducer::from_config_and_context(config, context)
             .map_err(|error| Failure::Client(error.to_string()))?;
         Ok(Self { producer, bootstrap: connection.bootstrap().to_owned(), lost })
     }

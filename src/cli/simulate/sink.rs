@@ -189,7 +189,7 @@ struct Label<'a> {
 }
 
 /// So many a second, from the first on.
-pub(super) struct Pace {
+pub(in crate::cli) struct Pace {
     rate: u32,
     began: Instant,
     sent: u64,
@@ -197,12 +197,12 @@ pub(super) struct Pace {
 
 #[expect(clippy::disallowed_methods, reason = "the edge paces itself")]
 impl Pace {
-    fn new(rate: u32) -> Self {
+    pub(in crate::cli) fn new(rate: u32) -> Self {
         Self { rate, began: Instant::now(), sent: 0 }
     }
 
     /// How long to wait before the next one.
-    fn next(&mut self) -> Duration {
+    pub(in crate::cli) fn next(&mut self) -> Duration {
         let due = Duration::from_nanos(self.sent.saturating_mul(1_000_000_000) / u64::from(self.rate.max(1)));
         self.sent += 1;
         due.saturating_sub(self.began.elapsed())

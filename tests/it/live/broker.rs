@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 /// A running broker. One of the test's own is stopped and deleted when the value is dropped.
 #[derive(Debug)]
@@ -192,6 +196,14 @@ impl Broker {
                 .args(["--bootstrap-server", self.bootstrap()])
                 .output(),
         );
+    }
+
+    /// The names of all topics.
+    pub(super) fn topics(&self) -> Vec<String> {
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create().unwrap();
+        let metadata = consumer.fetch_metadata(None, Duration::from_secs(10)).unwrap();
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
     }
 
     /// Makes a topic with the broker's own tool.

@@ -1,0 +1,151 @@
+//! Topics, a group and a folder that only this run has, gone when it ends.
+
+#![expect(clippy::disallowed_methods, reason = "waits for the broker, with a deadline")]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{Failure, Options};
+use crate::adapters::kafka::topics::{self, Names};
+use crate::adapters::kafka::{Admin, Connection};
+use crate::app;
+use crate::cli::now;
+use crate::config::{Flag, Settings};
+
+pub(super) struct Ground {
+    pub(super) settings: Settings,
+    pub(super) connection: Connection,
+    pub(super) names: Names,
+    /// Where `pass` writes what the pipeline wrote.
+    pub(super) copies: Names,
+    pub(super) partitions: i32,
+    pub(super) workers: u16,
+    pub(super) state: PathBuf,
+    admin: Admin,
+    removed: bool,
+}
+
+impl Ground {
+    pub(super) fn prepare(options: &Options) -> Result<Self, Failure> {
+        let mut said = options.source.said();
+        if let Some(interval) = &options.commit_interval {
+            let value = toml::Value::from(interval.as_str()).to_string();
+            said.push(Flag { name: "--commit-interval", path: "run.commit_interval", value });
+        }
+        let loaded = app::load(options.source.config.as_deref(), &said);
+        let mut settings = loaded.sound().map_err(Failure::mistakes)?;
+        let run = format!("ward-bench-{}-{}", std::process::id(), now().micros() / 1_000_000);
+        settings.kafka.group.clone_from(&run);
+        // What is left of the group is waited for at the end.
+        settings.run.session_timeout = SESSION_TIMEOUT;
+        let connection = app::connection(&settings).map_err(Failure::Input)?;
+        let admin = Admin::new(&connection)?;
+        let state = PathBuf::from(format!("{}-{run}", settings.run.state_dir.display()));
+        let workers = options.workers.or(settings.run.workers).unwrap_or_else(cores);
+        let ground = Self {
+            settings,
+            connection,
+            names: names(&run),
+            copies: names(&format!("{run}-pass")),
+            partitions: options.partitions,
+            workers,
+            state,
+            admin,
+            removed: false,
+        };
+        ground.make()?;
+        Ok(ground)
+    }
+
+    fn make(&self) -> Result<(), Failure> {
+        let mut made = Vec::new();
+        for names in [&self.names, &self.copies] {
+            for topic in topics::wanted(names, self.settings.lifetime.profile_ttl) {
+                let partitions = if topic.co_partitioned { self.partitions } else { 1 };
+                made.push(topic.made(partitions, 1));
+            }
+        }
+        Ok(self.admin.create(&made, self.patience())?)
+    }
+
+    fn patience(&self) -> Duration {
+        self.connection.connect_timeout().unwrap_or(app::PATIENCE)
+    }
+
+    /// Says so when something could not be removed.
+    pub(super) fn remove(mut self) -> Result<(), Failure> {
+        self.clear()
+    }
+
+    fn clear(&mut self) -> Result<(), Failure> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.state)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Failure::input(format!("`{}` cannot be removed: {error}", self.state.display())));
+        }
+        let topics: Vec<_> = [&self.names, &self.copies].into_iter().flat_map(all).collect();
+        let groups = groups(&self.settings.kafka.group);
+        let groups: Vec<_> = groups.iter().map(String::as_str).collect();
+        let deadline = Instant::now() + SESSION_TIMEOUT * 3;
+        loop {
+            match self.admin.remove(&topics, &groups, self.patience()) {
+                // Members that were ended are missed only after a while.
+                Err(_) if Instant::now() < deadline => std::thread::sleep(REMOVE_PAUSE),
+                done => return Ok(done?),
+            }
+        }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // On the way out of a failure: that one is told.
+        drop(self.clear());
+    }
+}
+
+/// Of the workers, of the feedback stage beside them, and of `pass`.
+fn groups(group: &str) -> [String; 3] {
+    [group.to_owned(), format!("{group}-feedback"), pass_group(group)]
+}
+
+pub(super) fn pass_group(group: &str) -> String {
+    format!("{group}-pass")
+}
+
+fn names(run: &str) -> Names {
+    let name = |name: &str| format!("{run}.{name}");
+    Names {
+        events: name("events"),
+        feedback: name("feedback"),
+        decisions: name("decisions"),
+        alerts: name("alerts"),
+        revocations: name("revocations"),
+        profiles: name("profiles"),
+        policies: name("policies"),
+        rejected: name("rejected"),
+    }
+}
+
+fn all(names: &Names) -> [&str; 8] {
+    [
+        &names.events,
+        &names.feedback,
+        &names.decisions,
+        &names.alerts,
+        &names.revocations,
+        &names.profiles,
+        &names.policies,
+        &names.rejected,
+    ]
+}
+
+fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+}
+
+const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+const REMOVE_PAUSE: Duration = Duration::from_millis(500);

@@ -1,0 +1,116 @@
+//! What the pipeline is given: simulated events, at once or at a rate.
+
+use super::ground::Ground;
+use super::latency::Sent;
+use super::{Failure, Interrupt, Options};
+use crate::adapters::kafka::Publisher;
+use crate::cli::now;
+use crate::cli::simulate::sink::Pace;
+use crate::cli::simulate::{Asked, Run, up_to_now, world};
+use crate::engine::decode::Format;
+use crate::engine::emit;
+use crate::pipeline::intake::partition_of;
+use crate::simulate::Attack;
+
+/// Key and value.
+type Keyed = (Vec<u8>, Vec<u8>);
+
+pub(super) struct Load {
+    events: Run,
+    avro: bool,
+    publisher: Publisher,
+    bulk: u32,
+    rate: u32,
+    /// What was sent at the rate, to be sent again.
+    rated: Vec<Keyed>,
+}
+
+impl Load {
+    pub(super) fn new(options: &Options, ground: &Ground) -> Result<Self, Failure> {
+        let bulk = options.warm().saturating_add(options.events);
+        let asked = Asked {
+            users: options.users,
+            events: u64::from(bulk) + u64::from(options.rated()),
+            seed: options.seed,
+            attacks: Attack::ALL,
+        };
+        let max_age_days = ground.settings.identity.max_age.map(|age| age.as_secs() / 86_400);
+        let events = up_to_now(&asked, &world(&options.geo)?, now(), max_age_days)?;
+        let avro = ground.settings.topics.events.format != Format::Json;
+        let publisher = Publisher::prompt(&ground.connection)?;
+        Ok(Self { events, avro, publisher, bulk, rate: options.rate, rated: Vec::new() })
+    }
+
+    /// Events before those that are sent at the rate.
+    pub(super) fn bulk_size(&self) -> i64 {
+        self.bulk.into()
+    }
+
+    /// Sends what is read as fast as it can be.
+    pub(super) fn bulk(&mut self, ground: &Ground, interrupt: &Interrupt) -> Result<(), Failure> {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        for _ in 0..self.bulk {
+            if interrupt.is_set() {
+                return Err(Failure::Interrupted);
+            }
+            if !self.next(&mut key, &mut value) {
+                break;
+            }
+            self.publisher.send(&ground.names.events, &key, &value)?;
+        }
+        Ok(self.publisher.finish(&ground.names.events)?)
+    }
+
+    /// Sends so many a second, for as long as asked.
+    pub(super) fn at_rate(&mut self, ground: &Ground, count: u32, ends: &[i64]) -> Result<Sent, Failure> {
+        let mut rated = Vec::new();
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        while rated.len() < usize::try_from(count).unwrap_or(usize::MAX) && self.next(&mut key, &mut value) {
+            rated.push((key.clone(), value.clone()));
+        }
+        self.rated = rated;
+        self.again(&ground.names.events, ground.partitions, ends)
+    }
+
+    /// Sends to `topic` what was sent at the rate before, in the same order and at the same rate.
+    pub(super) fn again(&self, topic: &str, partitions: i32, ends: &[i64]) -> Result<Sent, Failure> {
+        let mut sent = Sent::after(ends);
+        let mut pace = Pace::new(self.rate);
+        for (key, value) in &self.rated {
+            self.publisher.idle(pace.next());
+            sent.note(partition_of(key, partitions));
+            self.publisher.send(topic, key, value)?;
+        }
+        self.publisher.finish(topic)?;
+        Ok(sent)
+    }
+
+    pub(super) fn rated(&self) -> usize {
+        self.rated.len()
+    }
+
+    /// Where each of them went.
+    pub(super) fn rated_partitions(&self, partitions: i32) -> impl Iterator<Item = i32> {
+        self.rated.iter().map(move |(key, _)| partition_of(key, partitions))
+    }
+
+    pub(super) const fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    fn next(&mut self, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
+        let Some(made) = self.events.next() else { return false };
+        let event = &made.event;
+        key.clear();
+        for part in [event.tenant.as_bytes(), b"/", event.user.as_bytes()] {
+            key.extend_from_slice(part);
+        }
+        value.clear();
+        if self.avro {
+            emit::event_avro(event, value);
+        } else {
+            emit::event_json(event, value);
+        }
+        true
+    }
+}

@@ -1,0 +1,309 @@
+//! The pipeline as it runs in production: a process of its own, over this run's topics.
+#![expect(clippy::disallowed_methods, reason = "measures a process, and paces its looks at it")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cpu::{self, Cpu};
+use super::ground::Ground;
+use super::latency::{self, Quantiles};
+use super::load::Load;
+use super::report::{CpuCost, Report};
+use super::{Failure, Interrupt, Options};
+use crate::adapters::kafka::topics::Names;
+use crate::adapters::kafka::{Connection, Follower, KafkaLog};
+
+/// When a transaction was committed, and how long that took.
+pub(super) type Commit = (Instant, Duration);
+
+pub(super) fn run(
+    options: &Options,
+    ground: &Ground,
+    load: &mut Load,
+    interrupt: &Interrupt,
+) -> Result<Report, Failure> {
+    let worker = Worker::start(options, ground)?;
+    let course = Course {
+        connection: &ground.connection,
+        topic: &ground.names.events,
+        partitions: ground.partitions,
+        warm: options.warm().into(),
+        total: load.bulk_size(),
+        process: worker.process.id(),
+        alive: &|| worker.alive(),
+    };
+    let covered = course.cover(&broker(ground), interrupt)?;
+    let input = Follower::new(&ground.connection, &ground.names.events, ground.partitions)?.ends()?;
+    let rated = options.rated();
+    let latency = latency::measure(
+        &ground.connection,
+        &ground.names.decisions,
+        ground.partitions,
+        usize::try_from(rated).unwrap_or(usize::MAX),
+        || load.at_rate(ground, rated, &input),
+    )?;
+    let commits = worker.stop();
+    report("pipeline", options, ground, &ground.names, &covered, &commits, latency)
+}
+
+/// What a run over the bulk of the events came to.
+pub(super) struct Covered {
+    events: i64,
+    window: (Instant, Instant),
+    stages: BTreeMap<&'static str, u64>,
+    broker: Option<u64>,
+}
+
+/// How far the group comes, and what that costs the process.
+pub(super) struct Course<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) topic: &'c str,
+    pub(super) partitions: i32,
+    pub(super) warm: i64,
+    pub(super) total: i64,
+    pub(super) process: u32,
+    pub(super) alive: &'c dyn Fn() -> Result<(), Failure>,
+}
+
+impl Course<'_> {
+    /// Waits until the group has committed everything; what counts begins where it is warm.
+    pub(super) fn cover(&self, broker: &Option<u32>, interrupt: &Interrupt) -> Result<Covered, Failure> {
+        let follower = Follower::new(self.connection, self.topic, self.partitions)?;
+        let look = || (Instant::now(), Cpu::of(self.process), broker.map(Cpu::of));
+        let mut begin = None;
+        let (mut last, mut moved) = (0, Instant::now());
+        loop {
+            (self.alive)()?;
+            if interrupt.is_set() {
+                return Err(Failure::Interrupted);
+            }
+            // A coordinator that is not there yet is asked again.
+            let committed = follower.committed().unwrap_or(last);
+            if committed > last {
+                (last, moved) = (committed, Instant::now());
+            }
+            if begin.is_none() && committed > 0 && committed >= self.warm {
+                begin = Some((committed, look()));
+            }
+            if committed >= self.total {
+                let (from, before) = begin.unwrap_or_else(|| (0, look()));
+                let (at, cpu, broker) = look();
+                return Ok(Covered {
+                    events: committed - from,
+                    window: (before.0, at),
+                    stages: cpu.since(&before.1),
+                    broker: broker.zip(before.2).map(|(now, then)| now.since(&then).values().sum()),
+                });
+            }
+            if moved.elapsed() >= STUCK {
+                return Err(Failure::Unreachable(format!(
+                    "{last} of {} events committed, and none for {STUCK:?}: see the log of the broker",
+                    self.total
+                )));
+            }
+            std::thread::sleep(LOOK_PAUSE);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of events and of nanoseconds, as rates for people")]
+pub(super) fn report(
+    bench: &'static str,
+    options: &Options,
+    ground: &Ground,
+    names: &Names,
+    covered: &Covered,
+    commits: &[Commit],
+    latency_ms: Quantiles,
+) -> Result<Report, Failure> {
+    let events = covered.events.max(1) as f64;
+    let us = |ns: u64| (ns as f64 / events).round() / 1000.0;
+    let (from, to) = covered.window;
+    let commits: Vec<_> =
+        commits.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, took)| *took).collect();
+    let total: u64 = covered.stages.values().sum();
+    let all = f64::from(options.warm()) + f64::from(options.events) + f64::from(options.rated());
+    let mut bytes_out = BTreeMap::new();
+    for (name, topic) in outputs(names) {
+        bytes_out.insert(name, (written(ground, topic)? as f64 / all * 10.0).round() / 10.0);
+    }
+    Ok(Report {
+        bench,
+        events: covered.events,
+        warm_events: options.warm(),
+        users: options.users,
+        partitions: ground.partitions,
+        workers: ground.workers,
+        commit_interval_ms: u64::try_from(ground.settings.run.commit_interval.as_millis())
+            .unwrap_or(u64::MAX),
+        events_per_second: (events / to.duration_since(from).as_secs_f64()).round(),
+        events_per_cpu_second: (events / (total as f64 / 1e9)).round(),
+        cpu_us_per_event: CpuCost {
+            total: us(total),
+            stages: covered.stages.iter().map(|(stage, ns)| (*stage, us(*ns))).collect(),
+            broker: covered.broker.map(us),
+        },
+        bytes_out_per_event: (bytes_out.values().sum::<f64>() * 10.0).round() / 10.0,
+        bytes_out,
+        transactions: commits.len(),
+        commit_ms: Quantiles::of(commits),
+        latency_ms,
+        rate: options.rate,
+        against: None,
+    })
+}
+
+const fn outputs(names: &Names) -> [(&'static str, &String); 5] {
+    [
+        ("decisions", &names.decisions),
+        ("alerts", &names.alerts),
+        ("revocations", &names.revocations),
+        ("profiles", &names.profiles),
+        ("rejected", &names.rejected),
+    ]
+}
+
+fn written(ground: &Ground, topic: &str) -> Result<usize, Failure> {
+    let mut bytes = 0;
+    for partition in 0..ground.partitions {
+        let mut log = KafkaLog::open(&ground.connection, topic, partition)?;
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        while let Some(length) = log.next(|record| length(record.key) + length(record.value))? {
+            bytes += length;
+        }
+    }
+    Ok(bytes)
+}
+
+/// The broker's process, if the first of them runs on this machine.
+pub(super) fn broker(ground: &Ground) -> Option<u32> {
+    let first = ground.connection.bootstrap().split(',').next()?;
+    let (host, port) = first.rsplit_once(':')?;
+    let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    here.then(|| cpu::listener(port.parse().ok()?)).flatten()
+}
+
+/// `ward run`.
+struct Worker {
+    process: Child,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Default)]
+struct Heard {
+    commits: Vec<Commit>,
+    /// What it said last that was not about a transaction.
+    said: VecDeque<String>,
+    ended: bool,
+}
+
+impl Worker {
+    fn start(options: &Options, ground: &Ground) -> Result<Self, Failure> {
+        let unstarted =
+            |error: std::io::Error| Failure::Internal(format!("`ward run` did not start: {error}"));
+        let mut command = Command::new(std::env::current_exe().map_err(unstarted)?);
+        command.arg("run").args(["--workers", &ground.workers.to_string()]);
+        command.args(["--bootstrap", ground.connection.bootstrap()]).arg("--state").arg(&ground.state);
+        if let Some(config) = &options.source.config {
+            command.arg("--config").arg(config);
+        }
+        if options.geo.is_empty() {
+            command.args(["--geo", "builtin"]);
+        }
+        for geo in &options.geo {
+            command.arg("--geo").arg(geo);
+        }
+        let names = &ground.names;
+        let topics = [
+            ("EVENTS", &names.events),
+            ("FEEDBACK", &names.feedback),
+            ("DECISIONS", &names.decisions),
+            ("ALERTS", &names.alerts),
+            ("REVOCATIONS", &names.revocations),
+            ("PROFILES", &names.profiles),
+            ("POLICIES", &names.policies),
+            ("REJECTED", &names.rejected),
+        ];
+        for (topic, name) in topics {
+            command.env(format!("WARD__TOPICS__{topic}__NAME"), name);
+        }
+        let run = &ground.settings.run;
+        command
+            .env("WARD__TOPICS__DECISIONS__FORMAT", "avro")
+            .env("WARD__KAFKA__GROUP", &ground.settings.kafka.group)
+            .env("WARD__RUN__INSTANCE", "bench")
+            .env("WARD__RUN__START", "earliest")
+            .env("WARD__RUN__COMMIT_INTERVAL", format!("{}ms", run.commit_interval.as_millis()))
+            .env("WARD__RUN__SESSION_TIMEOUT", format!("{}s", run.session_timeout.as_secs()))
+            .env("WARD__LOG__FORMAT", "json")
+            .env("WARD__LOG__FILTER", "info,wardstream::telemetry=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().map_err(unstarted)?;
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        if let Some(said) = process.stderr.take() {
+            let heard = Arc::clone(&heard);
+            let listen = move || listen(said, &heard);
+            std::thread::Builder::new().name("listener".into()).spawn(listen).map_err(unstarted)?;
+        }
+        Ok(Self { process, heard })
+    }
+
+    fn alive(&self) -> Result<(), Failure> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if !heard.ended {
+            return Ok(());
+        }
+        let said = heard.said.iter().map(String::as_str).collect::<Vec<_>>().join("\n  ");
+        Err(Failure::input(format!("`ward run` ended; it said last:\n  {said}")))
+    }
+
+    /// Nothing of it is kept, so it need not end in order.
+    fn stop(self) -> Vec<Commit> {
+        let heard = Arc::clone(&self.heard);
+        drop(self);
+        std::mem::take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner).commits)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // One that has ended cannot be ended, and is only waited for.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn listen(said: ChildStderr, heard: &Mutex<Heard>) {
+    for line in BufReader::new(said).lines().map_while(Result::ok) {
+        let now = Instant::now();
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match serde_json::from_str::<Line>(&line) {
+            Ok(Line { message, took_us: Some(took) }) if message == "published" => {
+                heard.commits.push((now, Duration::from_micros(took)));
+            }
+            _ => {
+                heard.said.push_back(line);
+                if heard.said.len() > SAID_MAX {
+                    heard.said.pop_front();
+                }
+            }
+        }
+    }
+    heard.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+}
+
+/// A line of the log, as far as it is about a transaction.
+#[derive(serde::Deserialize)]
+struct Line {
+    message: String,
+    took_us: Option<u64>,
+}
+
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+const STUCK: Duration = Duration::from_secs(60);
+const SAID_MAX: usize = 12;

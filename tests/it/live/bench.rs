@@ -1,0 +1,55 @@
+//! `ward bench` on a real broker: what it says adds up, and it leaves nothing behind.
+
+use serde_json::Value;
+
+use super::broker::{Broker, said};
+use super::ward::World;
+
+/// The numbers themselves are the machine's; what must hold between them is ours.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn pipeline_and_pass_are_measured_over_the_same_bytes() {
+    let world = World::bare(Broker::shared(), "");
+    let arguments = "bench pass --events 4000 --warm 1000 --users 300 --partitions 3 --workers 1 --seconds 2 --rate 100 --json";
+    let mut arguments: Vec<_> = arguments.split(' ').collect();
+    let bootstrap = world.broker.bootstrap().to_owned();
+    arguments.extend(["--bootstrap", &bootstrap]);
+    let pass: Value = serde_json::from_str(&said(Ok(world.ward(&arguments)))).unwrap();
+    let pipeline = &pass["against"]["pipeline"];
+    for report in [&pass, pipeline] {
+        let events = report["events"].as_i64().unwrap();
+        assert!((1..=4000).contains(&events), "{events}");
+        for number in ["events_per_second", "events_per_cpu_second", "bytes_out_per_event"] {
+            assert!(report[number].as_f64().unwrap() > 0.0, "{number} of {report}");
+        }
+        for times in ["commit_ms", "latency_ms"] {
+            let at = |quantile: &str| report[times][quantile].as_f64().unwrap();
+            assert!(at("p50") >= 0.0 && at("p99") >= at("p50"), "{times} of {report}");
+        }
+        assert!(report["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
+        let cpu = &report["cpu_us_per_event"];
+        let stages: f64 = cpu["stages"].as_object().unwrap().values().map(|us| us.as_f64().unwrap()).sum();
+        assert!((stages - cpu["total"].as_f64().unwrap()).abs() < 0.01, "{cpu}");
+        assert!(cpu["broker"].as_f64().unwrap() > 0.0, "the test's broker runs on this machine");
+    }
+    assert_eq!(pass["bytes_out"], pipeline["bytes_out"]);
+    assert!(pass["against"]["ratio"]["events_per_cpu_second"].as_f64().unwrap() > 0.0);
+
+    let left = world.broker.topics().into_iter().filter(|topic| topic.starts_with("ward-bench-"));
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs a broker: make test"]
+fn a_pipeline_that_cannot_run_says_why() {
+    let world = World::bare(Broker::shared(), "");
+    let bootstrap = world.broker.bootstrap().to_owned();
+    let geo = ["bench", "pipeline", "--events", "1000", "--geo", "no-such.mmdb", "--bootstrap", &bootstrap];
+    let output = world.ward(&geo);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such.mmdb"), "{output:?}");
+    let interval = ["bench", "pipeline", "--commit-interval", "1ms", "--bootstrap", &bootstrap];
+    let output = world.ward(&interval);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("at least 5ms"), "{output:?}");
+}
