@@ -8,6 +8,7 @@ mod config;
 mod decisions;
 mod demo;
 mod events;
+mod export;
 mod feedback;
 mod flags;
 mod interrupt;
@@ -47,6 +48,7 @@ enum Command {
     Score(score::Args),
     Replay(replay::Args),
     Verify(verify::Args),
+    Export(export::Args),
     Run(run::Args),
     #[command(subcommand)]
     Topics(topics::Args),
@@ -123,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Export(args) => export::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Schemas(args) => schemas::run(args),

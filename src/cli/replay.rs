@@ -1,5 +1,6 @@
 //! `ward replay`: published decisions made again, and what another policy would change.
 
+pub(super) mod case;
 mod files;
 mod html;
 mod progress;
@@ -18,9 +19,9 @@ use super::{Failure, flags, print, tables};
 use crate::app;
 use crate::config::Settings;
 use crate::engine::policy::Policy;
-use crate::model::id::Digest;
+use crate::model::id::{Digest, UserKey};
 use crate::model::time::Timestamp;
-use crate::pipeline::replay::{Cases, Course, Diff, Digests, Labels, Policies, PolicyName, Report};
+use crate::pipeline::replay::{Cases, Course, Diff, Digests, Labels, Policies, PolicyName, Report, Watch};
 use crate::ports::tables::Atlas;
 
 /// Make published decisions again from their events, or show what another policy would change.
@@ -28,7 +29,8 @@ use crate::ports::tables::Atlas;
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
     /// Files of events and of decisions, in any order, told apart by their content; or the topic of
-    /// events, whose decisions are in the topic that the configuration names.
+    /// events, whose decisions are in the topic that the configuration names; or a folder of `ward
+    /// export`.
     #[arg(required = true, value_name = "FILE|topic:NAME")]
     sources: Vec<String>,
     #[command(flatten)]
@@ -94,6 +96,8 @@ struct Plan {
     tables: Option<Arc<dyn Atlas>>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
+    /// The only user that is folded.
+    only: Option<UserKey>,
 }
 
 impl Plan {
@@ -106,6 +110,7 @@ impl Plan {
             tables,
             from: self.from,
             to: self.to,
+            only: self.only.as_ref(),
         }
     }
 }
@@ -119,6 +124,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         mistakes.extend(found.iter().map(ToString::to_string));
         Settings::default()
     });
+    if args.policy.len() > 2 {
+        mistakes.push(format!("found {} policies; expected one or two", args.policy.len()));
+    }
     let given = policies(&args.policy, &mut mistakes);
     let shadow = policies(args.shadow.as_slice(), &mut mistakes).pop();
     let lookup = args.facts == FactsFrom::Lookup;
@@ -138,7 +146,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::Input(mistakes));
     }
 
-    let plan = |decided| plan(given, shadow, tables, decided, &settings, &args);
+    let known = source.case().map(case::policies).unwrap_or_default();
+    let span = (args.from, args.to);
+    let plan = |decided| plan(given, known, shadow, tables, decided, &settings, span);
     let report = |plan: &Plan| {
         let diff = plan.policies.second().map(|_| Diff::new(args.examples.into(), Cases::new(labels)));
         let mut report = Report::new(if lookup { "lookup" } else { "recorded" }, diff);
@@ -147,7 +157,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     };
     let progress = Progress::begin();
     let report = match source {
-        Source::Files { events, decisions } => {
+        Source::Files { events, decisions, befores, .. } => {
             if decisions.is_empty() && !lookup {
                 return Err(Failure::input(
                     "found no decisions; expected the file that `ward score --decisions-out` wrote \
@@ -161,12 +171,12 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
                 ));
             }
             let decisions = (!decisions.is_empty()).then(|| Decisions::open(decisions));
-            files::replay(events, decisions, &plan, report(&plan), progress)?
+            files::replay(events, decisions, befores, &plan, None, report(&plan), progress)?
         }
         Source::Topic(name) => {
             let log = topic::Log::open(&settings, &name)?;
             let plan = plan(log.first_basis()?)?;
-            log.replay(&plan, report(&plan), &progress)?
+            log.replay(&plan, None, report(&plan), &progress)?
         }
     };
     write(&report, &args)?;
@@ -174,11 +184,24 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 enum Source {
-    Files { events: Vec<(PathBuf, Input)>, decisions: Vec<PathBuf> },
+    Files {
+        events: Vec<(PathBuf, Input)>,
+        decisions: Vec<PathBuf>,
+        befores: Option<case::Befores>,
+        case: Option<PathBuf>,
+    },
     Topic(String),
 }
 
 impl Source {
+    /// The folder of a case.
+    fn case(&self) -> Option<&Path> {
+        match self {
+            Self::Files { case, .. } => case.as_deref(),
+            Self::Topic(_) => None,
+        }
+    }
+
     fn of(sources: &[String]) -> Result<Self, Failure> {
         if let Some(topic) = sources.iter().find_map(|source| source.strip_prefix(TOPIC)) {
             return match sources.len() {
@@ -186,8 +209,16 @@ impl Source {
                 _ => Err(Failure::input("found a topic beside other sources; expected it alone")),
             };
         }
+        let folder = sources.iter().map(PathBuf::from).find(|path| path.join(case::ABOUT).is_file());
+        let (sources, befores) = match &folder {
+            None => (sources.to_vec(), None),
+            Some(_) if sources.len() > 1 => {
+                return Err(Failure::input("found a case beside other sources; expected it alone"));
+            }
+            Some(folder) => (case::files(folder), Some(case::Befores::open(folder)?)),
+        };
         let (mut events, mut decisions, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
-        for source in sources {
+        for source in &sources {
             let path = PathBuf::from(source);
             match Input::open(&path) {
                 Ok(mut input) => match source.as_str() {
@@ -204,17 +235,14 @@ impl Source {
                 .push("found decisions and no events; name the file of events that they were made of".into());
         }
         if mistakes.is_empty() {
-            Ok(Self::Files { events, decisions })
+            Ok(Self::Files { events, decisions, befores, case: folder })
         } else {
             Err(Failure::Input(mistakes))
         }
     }
 }
 
-fn policies(names: &[String], mistakes: &mut Vec<String>) -> Vec<Policy> {
-    if names.len() > 2 {
-        mistakes.push(format!("found {} policies; expected one or two", names.len()));
-    }
+pub(super) fn policies(names: &[String], mistakes: &mut Vec<String>) -> Vec<Policy> {
     let read = |path: &Path| std::fs::read_to_string(path);
     let mut policies = Vec::new();
     for name in names {
@@ -226,18 +254,52 @@ fn policies(names: &[String], mistakes: &mut Vec<String>) -> Vec<Policy> {
     policies
 }
 
+/// Folds one user's part of a log, with the policies that decided, and shows all of it to `watch`.
+pub(super) fn fold_one(
+    sources: &[String],
+    settings: &Settings,
+    known: Vec<Policy>,
+    shadow: Option<Policy>,
+    only: UserKey,
+    watch: Box<dyn Watch>,
+) -> Result<Report, Failure> {
+    let plan = |decided| {
+        let plan = plan(Vec::new(), known, shadow, None, decided, settings, (None, None))?;
+        Ok::<_, Failure>(Plan { only: Some(only), ..plan })
+    };
+    let report = Report::new("recorded", None);
+    let progress = Progress::begin();
+    match Source::of(sources)? {
+        Source::Files { decisions, .. } if decisions.is_empty() => Err(Failure::input(
+            "found no decisions; name the file that `ward score --decisions-out` wrote beside the events",
+        )),
+        Source::Files { events, decisions, befores, .. } => {
+            let plan = plan(first_basis(&decisions)?)?;
+            let decisions = Some(Decisions::open(decisions));
+            files::replay(events, decisions, befores, &plan, Some(watch), report, progress)
+        }
+        Source::Topic(name) => {
+            let log = topic::Log::open(settings, &name)?;
+            let plan = plan(log.first_basis()?)?;
+            log.replay(&plan, Some(watch), report, &progress)
+        }
+    }
+}
+
 fn plan(
     given: Vec<Policy>,
+    known: Vec<Policy>,
     shadow: Option<Policy>,
     tables: Option<Arc<dyn Atlas>>,
     decided: Option<Digest>,
     settings: &Settings,
-    args: &Args,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
 ) -> Result<Plan, Failure> {
-    let shipped = ["seed", "default"].into_iter().filter_map(Policy::shipped).collect();
+    let shipped = ["seed", "default"].into_iter().filter_map(Policy::shipped);
+    let known = known.into_iter().chain(shipped).collect();
     let policies =
-        Policies::choose(given, shipped, decided).map_err(|unknown| Failure::input(unknown.to_string()))?;
-    Ok(Plan { policies, shadow, settings: settings.clone(), tables, from: args.from, to: args.to })
+        Policies::choose(given, known, decided).map_err(|unknown| Failure::input(unknown.to_string()))?;
+    Ok(Plan { policies, shadow, settings: settings.clone(), tables, from, to, only: None })
 }
 
 /// The policy of the first decision. Lines of records that gave none may come before it.
@@ -339,7 +401,7 @@ fn found(report: &Report) -> Result<(), Failure> {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "expected RFC 3339, e.g. 2026-01-05T09:00:00Z".into())
 }
 

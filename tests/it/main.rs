@@ -17,6 +17,7 @@ mod bytes;
 mod check;
 mod demo;
 mod drift;
+mod export;
 mod golden;
 mod hard;
 mod laws;

@@ -9,23 +9,27 @@ use super::super::decisions::{Decisions, Entry};
 use super::super::events::{Ended, Input, Take};
 use super::super::{Failure, hash_seed};
 use super::Plan;
+use super::case::Befores;
 use super::progress::{EVERY, Progress};
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit::Stored;
 use crate::model::event::Event;
-use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report};
+use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report, Watch};
 
 /// Replays the events of files against decisions, if there are any.
 pub(super) fn replay(
     events: Vec<(PathBuf, Input)>,
     decisions: Option<Decisions>,
+    befores: Option<Befores>,
     plan: &Plan,
+    watch: Option<Box<dyn Watch>>,
     report: Report,
     progress: Progress,
 ) -> Result<Report, Failure> {
     let mut replaying = Replaying {
-        lane: Lane::new(plan.policies.second().is_some(), hash_seed()),
+        lane: Lane::new(plan.policies.second().is_some(), hash_seed()).watched(watch),
         decisions,
+        befores,
         course: plan.course(),
         report,
         progress,
@@ -45,6 +49,8 @@ pub(super) fn replay(
 struct Replaying<'p> {
     lane: Lane,
     decisions: Option<Decisions>,
+    /// Of a case: one user's decisions, which follow others that are not here.
+    befores: Option<Befores>,
     course: Course<'p>,
     report: Report,
     progress: Progress,
@@ -65,12 +71,14 @@ impl Take for Replaying<'_> {
     }
 
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {
-        let Self { lane, decisions, course, report, progress, offset, .. } = self;
+        let Self { lane, decisions, befores, course, report, progress, offset, .. } = self;
         let event = decoded.as_ref().ok().map(|decoded| &decoded.event);
         let (published, taken) = match decisions {
             None => (Published::Unknown, false),
             Some(decisions) => {
-                pass_over(decisions, *offset, report).map_err(Ended::Failed)?;
+                if befores.is_none() {
+                    pass_over(decisions, *offset, report).map_err(Ended::Failed)?;
+                }
                 match decisions.peek().map_err(Ended::Failed)? {
                     None => {
                         report.undecided += 1;
@@ -81,9 +89,13 @@ impl Take for Replaying<'_> {
                         Entry::Refused => (Published::Refused(found.bytes), true),
                         Entry::Decision(recorded) => {
                             let is_of = match &recorded.topic {
-                                None => recorded.offset == *offset,
-                                Some(_) => event.is_some_and(|event| is_of(found.bytes, found.form, event)),
+                                None if befores.is_none() => recorded.offset == *offset,
+                                _ => event.is_some_and(|event| is_of(found.bytes, found.form, event)),
                             };
+                            if let (true, Some(befores)) = (is_of, befores) {
+                                let before = befores.next().map_err(Ended::Failed)?;
+                                lane.stand_after(recorded.partition, before);
+                            }
                             let decision = Published::Decision(recorded, found.bytes, found.form);
                             (if is_of { decision } else { Published::Nothing }, is_of)
                         }
@@ -117,7 +129,9 @@ impl Take for Replaying<'_> {
 impl Replaying<'_> {
     fn finish(mut self) -> Result<Report, Failure> {
         if let Some(decisions) = &mut self.decisions {
-            pass_over(decisions, i64::MAX, &mut self.report)?;
+            if self.befores.is_none() {
+                pass_over(decisions, i64::MAX, &mut self.report)?;
+            }
             // What is left: lines of refused records, and decisions of a topic, without their events.
             while let Some(found) = decisions.peek()? {
                 if let Entry::Decision(recorded) = found.entry {
@@ -127,6 +141,7 @@ impl Replaying<'_> {
                 decisions.advance();
             }
         }
+        self.lane.finish().map_err(|stopped| Failure::input(stopped.to_string()))?;
         self.progress.finish(&self.report, self.lane.users());
         Ok(self.report)
     }

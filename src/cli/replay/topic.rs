@@ -11,7 +11,7 @@ use crate::engine::decode;
 use crate::engine::emit::Recorded;
 use crate::model::id::Digest;
 use crate::pipeline::intake;
-use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report};
+use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report, Watch};
 use crate::ports::source::Record;
 
 /// The two topics.
@@ -48,14 +48,17 @@ impl Log {
     pub(super) fn replay(
         &self,
         plan: &Plan,
+        mut watch: Option<Box<dyn Watch>>,
         mut report: Report,
         progress: &Progress,
     ) -> Result<Report, Failure> {
         let course = plan.course();
         let mut users = 0;
-        for partition in 0..self.partitions {
+        // One user lives in one partition.
+        let only = plan.only.as_ref().map(|user| intake::partition_of(user.as_bytes(), self.partitions));
+        for partition in (0..self.partitions).filter(|one| only.is_none_or(|only| only == *one)) {
             progress.is_about(format!("partition {partition} of {}", self.partitions));
-            let mut lane = Lane::new(plan.policies.second().is_some(), hash_seed());
+            let mut lane = Lane::new(plan.policies.second().is_some(), hash_seed()).watched(watch.take());
             // First the end of the decisions, then that of the events: none is missed.
             let mut decisions = self.decisions(partition)?;
             let mut events = KafkaLog::open(&self.connection, &self.events, partition)?;
@@ -76,6 +79,7 @@ impl Log {
                 }
             }
             pass_over(&mut decisions, i64::MAX, &mut report)?;
+            watch = lane.finish().map_err(|stopped| Failure::input(stopped.to_string()))?;
             users += lane.users();
         }
         progress.finish(&report, users);

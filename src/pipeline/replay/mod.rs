@@ -16,6 +16,7 @@ mod difference;
 mod group;
 mod policies;
 mod report;
+mod watch;
 
 pub use cases::{Cases, Labels};
 pub use diff::{Diff, Logins, Verdict};
@@ -23,6 +24,7 @@ pub use difference::{Difference, Field, differing_fields};
 pub use group::{Example, Group, Rule, Said, Side};
 pub use policies::{Deciding, Policies, Unknown};
 pub use report::{Digests, PolicyName, Report, Reproduction, grouped};
+pub use watch::{Seen, Watch};
 
 use std::collections::BTreeMap;
 
@@ -33,7 +35,7 @@ use crate::engine::enrich::{self, Enricher};
 use crate::engine::policy::Policy;
 use crate::engine::step::{Lifetime, Setting};
 use crate::model::decision::{Basis, Ruling};
-use crate::model::id::{Digest, Position};
+use crate::model::id::{Digest, Position, UserKey};
 use crate::model::observation::{Facts, Observation};
 use crate::model::time::Timestamp;
 use crate::pipeline::file;
@@ -86,6 +88,8 @@ pub struct Course<'p> {
     /// What is compared: from here, to before there. What lies before is folded all the same.
     pub from: Option<Timestamp>,
     pub to: Option<Timestamp>,
+    /// Only this user is folded; of all others the chain goes on, and nothing else.
+    pub only: Option<&'p UserKey>,
 }
 
 /// Why a replay cannot go on.
@@ -95,6 +99,9 @@ pub enum Stopped {
     Unknown(#[from] Unknown),
     #[error(transparent)]
     Damaged(#[from] Damaged),
+    /// Who watches cannot go on.
+    #[error("{0}")]
+    Watch(String),
 }
 
 /// One partition, or one file. (An exported file may hold the decisions of several partitions: each
@@ -107,6 +114,7 @@ pub struct Lane {
     second: Option<Profiles>,
     enricher: Enricher,
     out: Vec<u8>,
+    watch: Option<Box<dyn Watch>>,
 }
 
 impl Lane {
@@ -119,7 +127,29 @@ impl Lane {
             second: compares.then(|| Profiles::new(hash_seed)),
             enricher: Enricher::default(),
             out: Vec::new(),
+            watch: None,
         }
+    }
+
+    /// Has everything shown to `watch` that is folded.
+    #[must_use]
+    pub fn watched(self, watch: Option<Box<dyn Watch>>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// Nothing more comes: gives back who watched.
+    ///
+    /// # Errors
+    /// When that one cannot go on.
+    pub fn finish(&mut self) -> Result<Option<Box<dyn Watch>>, Stopped> {
+        let Some(mut watch) = self.watch.take() else { return Ok(None) };
+        watch.ended(&self.first).map_err(Stopped::Watch)?;
+        Ok(Some(watch))
+    }
+
+    /// The next decision of `partition` follows this chain: those between are not here.
+    pub fn stand_after(&mut self, partition: i32, chain: Digest) {
+        self.chains.insert(partition, chain);
     }
 
     /// Users of whom something is known.
@@ -154,6 +184,14 @@ impl Lane {
                 return Ok(());
             }
         };
+        if let Some(only) = course.only
+            && !UserKey::matches(only.as_bytes(), &decoded.event.tenant, &decoded.event.user)
+        {
+            if let Published::Decision(recorded, ..) = published {
+                self.chains.insert(recorded.partition, recorded.chain);
+            }
+            return Ok(());
+        }
         let at = recorded_at.unwrap_or(decoded.event.occurred_at);
         let within = course.is_within(at);
         let seen = self.observe(decoded, published, course.tables);
@@ -177,7 +215,11 @@ impl Lane {
         };
 
         let chain = self.chains.get(&position.partition).copied().unwrap_or_default();
-        let Self { first, second, out, .. } = self;
+        let Self { first, second, out, watch, .. } = self;
+        if let Some(watch) = watch {
+            let seen = Seen { event: &seen.event, at, published, before: chain, profiles: &*first };
+            watch.seen(&seen).map_err(Stopped::Watch)?;
+        }
         let mut beside = Ok(());
         let compares = within && !course.policies.is_hypothetical();
         let folded = first.fold(&seen, position.clone(), &setting, &mut |ruling| {

@@ -30,8 +30,15 @@ fn check(events: usize, form: Form, engine: &str) -> Report {
     let mut chain = Digest::ZERO;
 
     let policies = Policies::choose(Vec::new(), vec![policy.clone()], Some(policy.digest)).unwrap();
-    let course =
-        Course { policies: &policies, shadow: None, lifetime: &LIFETIME, tables: None, from: None, to: None };
+    let course = Course {
+        policies: &policies,
+        shadow: None,
+        lifetime: &LIFETIME,
+        tables: None,
+        from: None,
+        to: None,
+        only: None,
+    };
     let mut lane = Lane::new(false, 0);
     let mut report = Report::new("recorded", None);
     let (mut event, mut decision) = (Vec::new(), Vec::new());
