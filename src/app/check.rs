@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::schemas::{Standing, needed_registry, standing, subjects};
 use super::{PATIENCE, connection, instance, read_text, topic_names};
 use crate::adapters::geo;
 use crate::adapters::kafka::acls::{Acl, Pattern, Resource, Role, command};
@@ -22,6 +23,7 @@ pub(crate) enum Area {
     Policy,
     Tables,
     Schemas,
+    Registry,
     Broker,
     Topics,
     Permissions,
@@ -34,6 +36,7 @@ impl Area {
             Self::Policy => "policy",
             Self::Tables => "tables",
             Self::Schemas => "schemas",
+            Self::Registry => "registry",
             Self::Broker => "broker",
             Self::Topics => "topics",
             Self::Permissions => "permissions",
@@ -89,6 +92,7 @@ pub(crate) fn check(loaded: &Loaded, is_offline: bool) -> Report {
             remedy,
         );
     }
+    registry(loaded, is_offline, &mut report);
     let connection = connection(settings);
     for text in connection.as_ref().err().into_iter().flatten() {
         let place = text.split([' ', ':']).next().unwrap_or_default();
@@ -146,6 +150,49 @@ fn tables(settings: &Settings, report: &mut Report) {
         };
         let (expected, remedy) = (mistake.expected.to_owned(), mistake.remedy.to_owned());
         report.wrong(Area::Tables, place, mistake.found, expected, remedy);
+    }
+}
+
+/// The registry, if a topic's format needs one: whether it answers, and takes what a run would write
+/// there. What is missing the run registers itself.
+fn registry(loaded: &Loaded, is_offline: bool, report: &mut Report) {
+    let client = match needed_registry(&loaded.settings) {
+        Ok(None) => return,
+        Ok(Some(client)) => client,
+        Err(mistakes) => {
+            for text in mistakes {
+                let place = text.split([' ', ':']).next().unwrap_or_default();
+                report.told(Area::Configuration, said(place, loaded), &text);
+            }
+            return;
+        }
+    };
+    if is_offline {
+        report.left_out.push("registry: --offline".to_owned());
+        return;
+    }
+    report.looked(Area::Registry);
+    for subject in subjects(&loaded.settings).iter().filter(|subject| subject.is_confluent) {
+        let place = format!("subject {}", subject.name());
+        match standing(&client, subject) {
+            Ok(standing) => {
+                let Some([found, expected, remedy]) = standing.mistake() else { continue };
+                if standing != Standing::Missing {
+                    report.wrong(Area::Registry, place, found, expected, remedy);
+                }
+            }
+            Err(trouble) => {
+                report.wrong(
+                    Area::Registry,
+                    format!("registry {}", client.url()),
+                    trouble.to_string(),
+                    "an answer".to_owned(),
+                    "correct [registry], or look at what answers there; or give --offline to leave it out"
+                        .to_owned(),
+                );
+                return;
+            }
+        }
     }
 }
 

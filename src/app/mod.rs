@@ -3,6 +3,7 @@
 mod check;
 mod observe;
 mod reload;
+mod renderings;
 mod run;
 mod schemas;
 
@@ -14,7 +15,10 @@ use std::time::Duration;
 
 pub(crate) use check::{Finding, Report, check};
 pub(crate) use run::run;
-pub(crate) use schemas::{Standing, Subject, register, registry, standing, subjects};
+pub(crate) use schemas::{
+    Standing, Subject, event_rendering, needed_registry, register, registry, rendering, standing, subjects,
+    written_under,
+};
 
 use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};

@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::{connection, instance, observe, reload, tables, topic_names};
+use super::renderings::{self, Renderings};
+use super::{connection, instance, needed_registry, observe, reload, tables, topic_names};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
     Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions, policies,
 };
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
-use crate::config::{AlertFormat, OutputFormat, Settings, Start as ConfiguredStart};
+use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
 use crate::pipeline::dispatch::Pace;
-use crate::pipeline::lane::{self, AlertRendering, Rendering};
+use crate::pipeline::lane;
 use crate::pipeline::recover::{Start, Wishes};
 use crate::runtime::custody::Custody;
-use crate::runtime::feedback::{self, Stage};
+use crate::runtime::feedback::{self, Form, Stage};
 use crate::runtime::footing::{Current, Footing};
 use crate::runtime::registry::Registry;
 use crate::runtime::status::Status;
@@ -38,7 +39,9 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let connection = keep(connection(settings), &mut mistakes);
     let tables = keep(tables(settings), &mut mistakes);
     let read = keep(reload::policies(settings).map_err(|found| found.read), &mut mistakes);
-    let (Some(connection), Some(tables), Some(read)) = (connection, tables, read) else {
+    let registry = keep(needed_registry(settings), &mut mistakes);
+    let (Some(connection), Some(tables), Some(read), Some(registry)) = (connection, tables, read, registry)
+    else {
         return Err(Failure::Input(mistakes));
     };
     let files = reload::Files::new(settings, &read.files);
@@ -57,12 +60,16 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     };
     let input = check(&names, profile_ttl, &there)?;
 
+    let Some((written, lookup)) = renderings::settle(settings, registry, clock, &stop)? else {
+        return signals.ended();
+    };
+
     let instance = instance(settings);
     let store = open_store(settings)?;
     let shared = Shared {
         group: connection.group().into(),
         instance: instance.as_str().into(),
-        settings: Arc::new(lane_settings(settings, input.partitions)),
+        settings: Arc::new(lane_settings(settings, &written, input.partitions)),
         pace: pace(settings),
         wishes: Wishes {
             start: match settings.run.start {
@@ -80,6 +87,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         stop: stop.clone(),
         clock,
         status: status.clone(),
+        lookup,
     };
     let workers = settings.run.workers.unwrap_or_else(cores).max(1);
     info!(
@@ -102,7 +110,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         threads.push(Thread::start(&name, pulse, run)?);
     }
     let pulse = Pulse::new(clock);
-    let run = feedback_thread(&shared, &connection, &names, settings, pulse.clone());
+    let run = feedback_thread(&shared, &connection, &names, settings, written.copies, pulse.clone());
     status.watch("feedback", pulse.clone());
     threads.push(Thread::start("feedback", pulse, run)?);
     reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
@@ -193,31 +201,15 @@ fn check(names: &Names, profile_ttl: Duration, there: &Topics) -> Result<There, 
     }
 }
 
-const fn rendering(format: OutputFormat) -> Rendering {
-    match format {
-        OutputFormat::Avro => Rendering::Avro,
-        OutputFormat::Json => Rendering::Json,
-    }
-}
-
-const fn alert_rendering(format: AlertFormat) -> AlertRendering {
-    match format {
-        AlertFormat::Avro => AlertRendering::Avro,
-        AlertFormat::Json => AlertRendering::Json,
-        AlertFormat::Ocsf => AlertRendering::Ocsf,
-        AlertFormat::Ecs => AlertRendering::Ecs,
-    }
-}
-
-fn lane_settings(settings: &Settings, partitions: i32) -> lane::Settings {
+fn lane_settings(settings: &Settings, written: &Renderings, partitions: i32) -> lane::Settings {
     lane::Settings {
         topic: settings.topics.events.name.clone(),
         partitions,
         format: settings.topics.events.format,
-        decisions: rendering(settings.topics.decisions.format),
-        alerts: alert_rendering(settings.topics.alerts.format),
-        revocations: rendering(settings.topics.revocations.format),
-        rejected: rendering(settings.topics.rejected.format),
+        decisions: written.decisions,
+        alerts: written.alerts,
+        revocations: written.revocations,
+        rejected: written.rejected,
         limits: settings.identity.clone(),
         profiles_cached: PROFILES_CACHED / usize::try_from(partitions).unwrap_or(1).max(1),
         record_bytes_max: RECORD_BYTES_MAX,
@@ -274,7 +266,7 @@ fn worker_thread(
 ) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
     let (shared, connection, names) = (shared.clone(), connection.clone(), names.clone());
     let read_mark = match settings.topics.decisions.format {
-        OutputFormat::Avro => decisions::avro,
+        OutputFormat::Avro | OutputFormat::Confluent => decisions::avro,
         OutputFormat::Json => decisions::json,
     };
     move || {
@@ -295,15 +287,17 @@ fn feedback_thread(
     connection: &Connection,
     names: &Names,
     settings: &Settings,
+    copies: Form,
     pulse: Pulse,
 ) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
     let connection = connection.clone();
     let stage = Stage {
         topic: names.feedback.clone(),
         from: settings.topics.feedback.format,
-        to: settings.topics.events.format,
+        to: copies,
         limits: settings.identity.clone(),
-        rejected: rendering(settings.topics.rejected.format),
+        rejected: shared.settings.rejected,
+        lookup: shared.lookup.clone(),
         stop: shared.stop.clone(),
         clock: shared.clock,
     };

@@ -120,12 +120,13 @@ fn topic(settings: &Settings, name: &str, to: &mut Rendering) -> Result<(), Ende
             "topic `{name}` is not there; name the topic of alerts, e.g. topic:risk.alerts"
         ))
     })?;
+    let ids = app::written_under(settings, name, &["alert", "decision", "event"])?;
     for partition in 0..there {
         let mut log = KafkaLog::open(&connection, name, partition).map_err(Failure::from)?;
         while let Some(taken) = log
             .next(|record| {
                 let place = || format!("`{name}` partition {partition} offset {}", record.offset);
-                to.take(record.value.unwrap_or_default(), &place)
+                to.take(&ids.single(record.value.unwrap_or_default()), &place)
             })
             .map_err(Failure::from)?
         {

@@ -41,6 +41,7 @@ use crate::pipeline::recover::{Start, Wishes};
 use crate::ports::tables::Atlas;
 use crate::runtime::custody::Custody;
 use crate::runtime::footing::{Current, Footing};
+use crate::runtime::lookup::Lookup;
 use crate::runtime::registry::Registry;
 use crate::runtime::status::Status;
 use crate::runtime::stop::{ProcessClock, Pulse, Stop};
@@ -144,6 +145,7 @@ fn start_worker(
         clock,
         custody: Custody::default(),
         status: Status::new(clock),
+        lookup: Lookup::default(),
     };
     let source = Box::new(Patient { inner: log.join(MEMBER) });
     let ledger = Box::new(log.ledger(MEMBER));

@@ -49,13 +49,12 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         .map_err(|refused| Failure::input(format!("this feedback would be refused: {}", refused.detail)))?
         .event;
 
-    let mut value = Vec::new();
-    match settings.topics.feedback.format {
-        Format::Json => emit::event_json(&event, &mut value),
-        Format::Avro | Format::AvroBare => emit::event_avro(&event, &mut value),
-    }
     let connection = app::connection(&settings).map_err(Failure::Input)?;
     let topic = app::topic_names(&settings).feedback;
+    let registry = app::needed_registry(&settings).map_err(Failure::Input)?;
+    let written = app::event_rendering(registry.as_ref(), settings.topics.feedback.format, &topic)?;
+    let mut value = Vec::new();
+    written.write(&mut value, |out| emit::event_avro(&event, out), |out| emit::event_json(&event, out));
     publish(&connection, &topic, &key, &value)?;
     if args.whom.json {
         print(&format!("{{\"topic\":{},\"event\":{said}}}", json!(topic)));

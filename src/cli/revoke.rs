@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use super::analyst::{Whom, publish};
 use super::{Failure, now, print};
 use crate::app;
-use crate::config::OutputFormat;
 use crate::engine::emit;
 use crate::model::decision::Revocation;
 use crate::model::id::digest;
@@ -44,13 +43,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     bounded(&args)?;
     let revocation = revocation(&args, now());
 
-    let mut value = Vec::new();
-    match settings.topics.revocations.format {
-        OutputFormat::Json => emit::revocation_json(&revocation, &mut value),
-        OutputFormat::Avro => emit::revocation_avro(&revocation, &mut value),
-    }
     let connection = app::connection(&settings).map_err(Failure::Input)?;
     let topic = app::topic_names(&settings).revocations;
+    let registry = app::needed_registry(&settings).map_err(Failure::Input)?;
+    let format = settings.topics.revocations.format;
+    let written = app::rendering(registry.as_ref(), format, &topic, "revocation")?;
+    let mut value = Vec::new();
+    let avro = |out: &mut Vec<u8>| emit::revocation_avro(&revocation, out);
+    written.write(&mut value, avro, |out| emit::revocation_json(&revocation, out));
     publish(&connection, &topic, &key, &value)?;
     if args.whom.json {
         let mut line = Vec::new();

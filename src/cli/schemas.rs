@@ -160,27 +160,8 @@ impl Row {
         }
     }
 
-    /// What was found, what was expected, what to do; `None` when all is well.
     fn mistake(&self) -> Option<[String; 3]> {
-        Some(match self.standing.as_ref()? {
-            Standing::Same { .. } | Standing::Compatible { .. } => return None,
-            Standing::Missing => [
-                "no such subject".to_owned(),
-                "the schema of this topic's values".to_owned(),
-                "run `ward schemas register`".to_owned(),
-            ],
-            Standing::Incompatible { why, .. } => [
-                format!("the registry does not take it: {why}"),
-                "a schema that may follow what is registered".to_owned(),
-                "give the topic another name, or have the subject's compatibility or versions changed"
-                    .to_owned(),
-            ],
-            Standing::Unreadable { newest, why } => [
-                format!("version {newest} is no event of ours: {why}"),
-                "a record with the fields of schemas/event.avsc".to_owned(),
-                "have its owner correct it, or give the topic another name".to_owned(),
-            ],
-        })
+        self.standing.as_ref()?.mistake()
     }
 
     fn as_json(&self) -> Value {

@@ -13,6 +13,7 @@ use super::{Failure, now, tables};
 use crate::app;
 use crate::engine::enrich::builtin::Builtin;
 use crate::model::time::Timestamp;
+use crate::pipeline::lane::Rendering;
 use crate::ports::tables::Atlas;
 use crate::simulate::{Attack, EVENTS_A_USER_DAY, Plan, Simulated, Stream, World, start_of};
 use sink::{Labels, Sink};
@@ -75,9 +76,15 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         let run = recent(&args, &attacks, world, now(), max_age_days)?;
         let connection = app::connection(&settings).map_err(Failure::Input)?;
         let topic = app::topic_names(&settings).events;
-        let avro =
-            args.format.map_or_else(|| sink::is_avro(settings.topics.events.format), |it| it == Format::Avro);
-        let sink = Sink::kafka(&connection, topic, avro, args.rate)?;
+        let written = match args.format {
+            Some(Format::Avro) => Rendering::Avro,
+            Some(Format::Jsonl) => Rendering::Json,
+            None => {
+                let registry = app::needed_registry(&settings).map_err(Failure::Input)?;
+                app::event_rendering(registry.as_ref(), settings.topics.events.format, &topic)?
+            }
+        };
+        let sink = Sink::kafka(&connection, topic, written, args.rate)?;
         return pour(run, sink, labels);
     }
     let sink = Sink::file(&args.out, args.format == Some(Format::Avro))?;

@@ -137,6 +137,7 @@ fn topic(args: &Args, name: Option<&str>, chains: &mut Chains, interrupt: &Inter
             "topic `{topic}` is not there; name the topic of decisions, e.g. topic:risk.decisions"
         ))
     })?;
+    let ids = app::written_under(&settings, topic, &["decision"])?;
     let mut body = Vec::new();
     for partition in (0..there).filter(|number| args.partition.is_none_or(|only| only == *number)) {
         let mut log = KafkaLog::open(&connection, topic, partition)?;
@@ -144,7 +145,7 @@ fn topic(args: &Args, name: Option<&str>, chains: &mut Chains, interrupt: &Inter
         let from_the_middle = args.partial || log.first() > 0;
         let key = (Some(topic.to_owned()), partition);
         while let Some(taken) = log.next(|record| {
-            let value = record.value.unwrap_or_default();
+            let value = &*ids.single(record.value.unwrap_or_default());
             let (form, read) = match value.first() {
                 Some(b'{') => (Form::Json, crate::engine::emit::Recorded::from_json(value)),
                 _ => (Form::Avro, crate::engine::emit::Recorded::from_avro(value)),

@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use super::field::{Field, Form, Kind, Word};
-use super::{AlertFormat, LogFormat, OutputFormat, Settings, Start};
-use crate::adapters::kafka::{Assignment, Mechanism, Sasl, Tls};
-use crate::adapters::registry::WhenAway;
-use crate::engine::decode::Format;
+use super::Settings;
+use super::field::{Field, Form, Kind};
+use crate::adapters::kafka::{Sasl, Tls};
 
 /// One setting.
 pub struct Row {
@@ -84,7 +82,7 @@ macro_rules! topic {
             row(
                 concat!("topics.", $name, ".format"),
                 Kind::Word,
-                "How its values are written.",
+                "How its values are written; `confluent` needs `[registry] url`.",
                 |to| &mut to.topics.$($slot).+.format,
             ),
         ]
@@ -410,46 +408,6 @@ const REST: &[Row] = &[
     ),
     row("log.format", Kind::Word, "For people, or for machines.", |to| &mut to.log.format),
 ];
-
-impl Word for Assignment {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Self::Range, Self::Range.name()), (Self::CooperativeSticky, Self::CooperativeSticky.name())];
-}
-
-impl Word for Mechanism {
-    const WORDS: &'static [(Self, &'static str)] = &[
-        (Self::Plain, "PLAIN"),
-        (Self::ScramSha256, "SCRAM-SHA-256"),
-        (Self::ScramSha512, "SCRAM-SHA-512"),
-        (Self::OauthBearer, "OAUTHBEARER"),
-    ];
-}
-
-impl Word for Format {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Self::Json, "json"), (Self::Avro, "avro"), (Self::AvroBare, "avro_bare")];
-}
-
-impl Word for OutputFormat {
-    const WORDS: &'static [(Self, &'static str)] = &[(Self::Avro, "avro"), (Self::Json, "json")];
-}
-
-impl Word for WhenAway {
-    const WORDS: &'static [(Self, &'static str)] = &[(Self::Wait, "wait"), (Self::Reject, "reject")];
-}
-
-impl Word for AlertFormat {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Self::Avro, "avro"), (Self::Json, "json"), (Self::Ocsf, "ocsf"), (Self::Ecs, "ecs")];
-}
-
-impl Word for LogFormat {
-    const WORDS: &'static [(Self, &'static str)] = &[(Self::Text, "text"), (Self::Json, "json")];
-}
-
-impl Word for Start {
-    const WORDS: &'static [(Self, &'static str)] = &[(Self::Earliest, "earliest"), (Self::Latest, "latest")];
-}
 
 const NAME: Form = Form {
     what: "a text that is not empty",

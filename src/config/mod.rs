@@ -13,6 +13,7 @@ mod field;
 mod fields;
 mod read;
 mod schema;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -91,6 +92,8 @@ pub enum AlertFormat {
     Json,
     Ocsf,
     Ecs,
+    /// The Confluent wire format; the registry gives the ids.
+    Confluent,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +102,8 @@ pub enum OutputFormat {
     #[default]
     Avro,
     Json,
+    /// The Confluent wire format; the registry gives the ids.
+    Confluent,
 }
 
 /// `[run]`.

@@ -248,7 +248,7 @@ fn every_mistake_at_once_and_in_its_place() {
             "ward.toml:7:19: `run.commit_interval` is too short, expected at least 5ms",
             "ward.toml:8:9: `run.start` is `earlier`; did you mean `earliest`?",
             "ward.toml:10:8: `topics.events.name` is the string `a b`, expected a topic's name: letters, digits, `.`, `_` and `-`, at most 249",
-            "ward.toml:11:10: `topics.events.format` is `xml`; expected one of json, avro, avro_bare",
+            "ward.toml:11:10: `topics.events.format` is `xml`; expected one of json, avro, avro_bare, confluent, cloudevents",
             "WARD__RNU__WORKERS: unknown field `rnu`; did you mean `run`?",
             "WARD__RUN__ACCEPT_GAP: `run.accept_gap` is the string `perhaps`, expected true or false",
         ],

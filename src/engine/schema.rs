@@ -149,6 +149,11 @@ pub(crate) fn current(name: &str) -> &'static str {
     CURRENT.iter().find(|(subject, _)| *subject == name).map_or("", |(_, text)| text)
 }
 
+/// Every version of a schema that was ever published.
+pub(crate) fn texts(name: &str) -> impl Iterator<Item = &'static str> {
+    HISTORY.iter().filter(move |(subject, ..)| *subject == name).map(|(.., text)| *text)
+}
+
 /// In hex, in the order of a record's bytes; of what is no schema, a word that is no fingerprint.
 pub(crate) fn fingerprint(text: &str) -> String {
     text.parse::<Schema>().map_or_else(|_| "none".to_owned(), |schema| hex(schema.fingerprint()))

@@ -36,7 +36,7 @@ use super::overlay::Overlay;
 use super::recover::{Gap, Plan};
 use super::wire;
 use crate::engine::baseline::{Part, Profile};
-use crate::engine::decode::{self, Rejected};
+use crate::engine::decode::{self, How, Rejected};
 use crate::engine::emit;
 use crate::engine::enrich::Enricher;
 use crate::engine::step::{Stepped, step};
@@ -195,7 +195,8 @@ impl Lane {
         settings: &Settings,
         with: &With<'_>,
     ) -> Result<(Offered, crate::model::id::Digest), Refused> {
-        let decoded = decode::decode(value, settings.format, id, record.recorded_at, &settings.limits)?;
+        let how = How { format: settings.format, headers: record.headers, writers: with.writers };
+        let decoded = decode::decode(value, how, id, record.recorded_at, &settings.limits)?;
         intake::placed(key, &decoded.event, self.partition, settings.partitions)?;
         let seen = self.enricher.enrich(decoded.event, with.tables);
         let kind = seen.event.kind();
@@ -249,9 +250,9 @@ impl Lane {
         let unit = &mut self.open.unit;
         let (chain, at) = (self.tip.chain, unit.key(key));
         let decision = &ruling.decision;
-        let chain = unit.push(Output::Decisions, offset, at.clone(), |out| match settings.decisions {
-            Rendering::Avro => emit::decision_avro(decision, chain, out),
-            Rendering::Json => emit::decision_json(decision, chain, out),
+        let chain = unit.push(Output::Decisions, offset, at.clone(), |out| {
+            let avro = |out: &mut Vec<u8>| emit::decision_avro(decision, chain, out);
+            settings.decisions.write(out, avro, |out| emit::decision_json(decision, chain, out))
         });
         if let Some(alert) = &ruling.alert {
             unit.push(Output::Alerts, offset, at.clone(), |out| match settings.alerts {
@@ -259,12 +260,15 @@ impl Lane {
                 AlertRendering::Json => emit::alert_json(alert, out),
                 AlertRendering::Ocsf => emit::alert_ocsf(alert, out),
                 AlertRendering::Ecs => emit::alert_ecs(alert, out),
+                AlertRendering::Confluent(id) => {
+                    emit::confluent(id, out, |out| emit::alert_avro(alert, out));
+                }
             });
         }
         for revocation in &ruling.revocations {
-            unit.push(Output::Revocations, offset, at.clone(), |out| match settings.revocations {
-                Rendering::Avro => emit::revocation_avro(revocation, out),
-                Rendering::Json => emit::revocation_json(revocation, out),
+            unit.push(Output::Revocations, offset, at.clone(), |out| {
+                let avro = |out: &mut Vec<u8>| emit::revocation_avro(revocation, out);
+                settings.revocations.write(out, avro, |out| emit::revocation_json(revocation, out));
             });
         }
         let offered = Offered::Decided {
@@ -299,14 +303,7 @@ impl Lane {
         fallback_id(&mut self.scratch.id, &settings.topic, record);
         let key = self.open.unit.key(self.scratch.id.as_bytes());
         self.open.unit.push(Output::Rejected, record.offset, key, |out| {
-            wire::rejected(
-                rejected,
-                &settings.topic,
-                record,
-                None,
-                settings.rejected == Rendering::Json,
-                out,
-            );
+            wire::rejected(rejected, &settings.topic, record, None, settings.rejected, out);
         });
     }
 
@@ -451,6 +448,7 @@ impl Lane {
                 recorded_at: None,
                 key: None,
                 value: None,
+                headers: &[],
             };
             let detail = format!(
                 "input from offset {} to {} was deleted by retention before it was read; accepted with --accept-gap",
@@ -466,7 +464,7 @@ impl Lane {
                     &settings.topic,
                     &record,
                     Some(gap.to),
-                    settings.rejected == Rendering::Json,
+                    settings.rejected,
                     out,
                 );
             });

@@ -7,6 +7,7 @@ use crate::engine::emit::{
     ProfilePart, RejectedRecord, profile_avro, profile_read, rejected_avro, rejected_json,
 };
 use crate::model::id::Position;
+use crate::pipeline::lane::Rendering;
 use crate::ports::source::Record;
 
 /// Key of the changelog record that a unit writes when it decided something and nobody learned: no
@@ -47,7 +48,7 @@ pub fn rejected(
     topic: &str,
     record: &Record<'_>,
     until: Option<i64>,
-    json: bool,
+    rendering: Rendering,
     out: &mut Vec<u8>,
 ) {
     let record = RejectedRecord {
@@ -58,7 +59,7 @@ pub fn rejected(
         key: record.key,
         value: record.value.unwrap_or_default(),
     };
-    if json { rejected_json(&record, out) } else { rejected_avro(&record, out) }
+    rendering.write(out, |out| rejected_avro(&record, out), |out| rejected_json(&record, out));
 }
 
 /// Of the state's own form.

@@ -11,6 +11,16 @@ pub trait Schemas: fmt::Debug + Send {
     fn schema(&self, id: u32) -> Result<String, Unresolved>;
 }
 
+/// What becomes of records whose schema cannot be had for now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenAway {
+    /// Their partition waits.
+    #[default]
+    Wait,
+    /// They are rejected, with the reason.
+    Reject,
+}
+
 /// Why an id leads to no schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {

@@ -16,6 +16,8 @@ pub struct Record<'a> {
     pub recorded_at: Option<Timestamp>,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
+    /// Names and values of its headers, or of the first of them.
+    pub headers: &'a [(&'a str, &'a [u8])],
 }
 
 /// What the stream carries.
@@ -44,6 +46,12 @@ pub trait Source: std::fmt::Debug {
     /// # Errors
     /// When the client refuses.
     fn start(&mut self, partition: i32, offset: i64) -> Result<(), Failure>;
+
+    /// Hands on no record of this partition any more, until [`Source::start`]. The others go on.
+    ///
+    /// # Errors
+    /// When the client refuses.
+    fn hold(&mut self, partition: i32) -> Result<(), Failure>;
 
     /// Answers a revocation.
     ///

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::lookup::Lookup;
 use super::stop::{ProcessClock, Pulse, Stop};
 use super::worker::Ended;
-use crate::engine::decode::{self, Format, Limits, Rejected};
+use crate::engine::decode::{self, Format, How, Limits, Rejected, Writers};
 use crate::engine::emit;
 use crate::engine::schema::HEADER_BYTES;
 use crate::model::id::{Digest, UserKey};
@@ -30,11 +31,21 @@ use crate::ports::source::{Arrival, Record, Source};
 pub struct Stage {
     pub topic: String,
     pub from: Format,
-    pub to: Format,
+    pub to: Form,
     pub limits: Limits,
     pub rejected: Rendering,
     pub stop: Stop,
     pub clock: ProcessClock,
+    /// Of the schemas that records name.
+    pub lookup: Lookup,
+}
+
+/// How the copy is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Rendered(Rendering),
+    /// A datum with nothing before it.
+    AvroBare,
 }
 
 /// Runs until it is told to stop, or cannot go on.
@@ -50,6 +61,8 @@ pub fn run(
     let mut open = Open::default();
     // Partitions that are ours and must be asked for before they are read.
     let mut waiting = BTreeSet::new();
+    // Partitions that wait for a schema.
+    let mut awaited: BTreeMap<i32, u32> = BTreeMap::new();
     let mut retry_at = Tick::default();
     loop {
         pulse.beat();
@@ -67,11 +80,24 @@ pub fn run(
                 }
             }
         }
-        let mut revoked = Vec::new();
+        let writers = stage.lookup.writers();
+        awaited.retain(|partition, id| {
+            if writers.get(*id).is_some() {
+                waiting.insert(*partition);
+                return false;
+            }
+            stage.lookup.want(*id);
+            true
+        });
+        let (mut revoked, mut held) = (Vec::new(), None);
         let polled = source.poll(POLL_MAX, &mut |arrival| {
             match arrival {
                 Arrival::Record(record) => {
-                    open.take(stage, &record);
+                    if let Some(id) = stage.lookup.missing(&record, stage.from, &writers) {
+                        held = Some((record.partition, id));
+                        return false;
+                    }
+                    open.take(stage, &record, &writers);
                     return open.records < RECORDS_MAX;
                 }
                 Arrival::Assigned(partitions) => waiting.extend(partitions),
@@ -81,9 +107,15 @@ pub fn run(
             true
         });
         polled.map_err(ended)?;
+        if let Some((partition, id)) = held {
+            source.hold(partition).map_err(ended)?;
+            stage.lookup.want(id);
+            awaited.insert(partition, id);
+        }
         for (partitions, lost) in &revoked {
             for partition in partitions {
                 waiting.remove(partition);
+                awaited.remove(partition);
                 if *lost {
                     open.units.remove(partition);
                 }
@@ -155,7 +187,7 @@ struct Open {
 }
 
 impl Open {
-    fn take(&mut self, stage: &Stage, record: &Record<'_>) {
+    fn take(&mut self, stage: &Stage, record: &Record<'_>, writers: &Writers) {
         let next = self.next.entry(record.partition).or_insert(record.offset);
         if record.offset < *next {
             return;
@@ -168,10 +200,10 @@ impl Open {
         });
         self.id.clear();
         self.id.push_str(&format!("{}:{}:{}", stage.topic, record.partition, record.offset));
-        if let Err(rejected) = copy(stage, record, &self.id, &mut self.key, unit) {
+        if let Err(rejected) = copy(stage, record, writers, &self.id, &mut self.key, unit) {
             let key = unit.key(self.id.as_bytes());
             unit.push(Output::Rejected, record.offset, key, |out| {
-                wire::rejected(&rejected, &stage.topic, record, None, stage.rejected == Rendering::Json, out);
+                wire::rejected(&rejected, &stage.topic, record, None, stage.rejected, out);
             });
         }
         *next = record.offset.saturating_add(1);
@@ -188,12 +220,14 @@ impl Open {
 fn copy(
     stage: &Stage,
     record: &Record<'_>,
+    writers: &Writers,
     id: &str,
     key: &mut Vec<u8>,
     unit: &mut Unit,
 ) -> Result<(), Rejected> {
     let value = record.value.unwrap_or_default();
-    let decoded = decode::decode(value, stage.from, id, record.recorded_at, &stage.limits)?;
+    let how = How { format: stage.from, headers: record.headers, writers };
+    let decoded = decode::decode(value, how, id, record.recorded_at, &stage.limits)?;
     let event = &decoded.event;
     if event.kind() != EventType::Feedback {
         return Err(Rejected {
@@ -211,10 +245,11 @@ fn copy(
     unit.push(Output::Decisions, record.offset, key, |out| {
         // Its id is written with it, so that a copy of a copy is seen as a duplicate.
         match stage.to {
-            Format::Json => emit::event_json(event, out),
-            Format::Avro => emit::event_avro(event, out),
+            Form::Rendered(to) => {
+                to.write(out, |out| emit::event_avro(event, out), |out| emit::event_json(event, out));
+            }
             // A bare datum is the same without its header; nobody writes one.
-            Format::AvroBare => {
+            Form::AvroBare => {
                 let from = out.len();
                 emit::event_avro(event, out);
                 out.drain(from..out.len().min(from + HEADER_BYTES));

@@ -1,7 +1,7 @@
 //! What waits: threads that carry out what the pure pipeline says.
 //!
 //! A [`worker`] polls its source on one thread, publishes on a second and checkpoints on a third;
-//! [`feedback`] copies what people said into the input; [`footing`] is what decisions rest on, swapped
+//! [`feedback`] copies what people said into the input; [`lookup`] asks the registry for others' schemas; [`footing`] is what decisions rest on, swapped
 //! when files change; [`status`] is how all of them stand, [`survey`]
 //! what the broker says of it, [`probes`] who tells it to Prometheus, [`canary`] whether every detector still
 //! speaks; [`stop`] is how all of them are told to end,
@@ -12,6 +12,7 @@ pub mod custody;
 pub mod feedback;
 pub mod footing;
 mod keeper;
+pub mod lookup;
 pub mod probes;
 mod publisher;
 pub mod registry;

@@ -20,6 +20,7 @@ use tracing::info;
 use super::custody::{Custody, Ticket};
 use super::footing::{Current, Held};
 use super::keeper::{Done, Keeper};
+use super::lookup::Lookup;
 use super::publisher::Publisher;
 use super::registry::Registry;
 use super::status::Status;
@@ -57,6 +58,8 @@ pub struct Shared {
     pub stop: Stop,
     pub clock: ProcessClock,
     pub status: Status,
+    /// Of the schemas that records name.
+    pub lookup: Lookup,
 }
 
 /// Why a worker ended before it was told to.
@@ -100,6 +103,7 @@ pub fn run(
         hanging: BTreeSet::new(),
         tickets: BTreeMap::new(),
         deferred: Vec::new(),
+        awaited: BTreeMap::new(),
         reported_at: Tick::default(),
     };
     worker.shared.status.joining(number);
@@ -135,6 +139,8 @@ struct Worker {
     tickets: BTreeMap<i32, Ticket>,
     /// What the source said while a partition was being restored.
     deferred: Vec<Assignment>,
+    /// Partitions that are held until a schema comes.
+    awaited: BTreeMap<i32, intake::Awaited>,
     reported_at: Tick,
 }
 
@@ -240,6 +246,7 @@ impl Worker {
                 self.take_over(partition)?;
             }
             Command::Start { partition, offset } => {
+                self.awaited.remove(&partition);
                 self.source.start(partition, offset).map_err(ended)?;
                 self.dispatch.started(partition);
             }
@@ -361,6 +368,7 @@ impl Worker {
             }
             Assignment::Revoked(partitions) => {
                 self.leaving = true;
+                self.awaited.retain(|partition, _| !partitions.contains(partition));
                 self.dispatch.revoked(&partitions);
                 if partitions.is_empty() {
                     self.source.release(&[]).map_err(ended)?;
@@ -369,6 +377,7 @@ impl Worker {
             Assignment::Lost(partitions) => {
                 Happened::Released { worker: self.number, partitions: partitions.len(), lost: true }.emit();
                 self.shared.status.joining(self.number);
+                self.awaited.retain(|partition, _| !partitions.contains(partition));
                 self.dispatch.lost(&partitions);
             }
         }

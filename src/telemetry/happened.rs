@@ -107,6 +107,13 @@ pub enum Happened<'a> {
         bootstrap: &'a str,
         after: Duration,
     },
+    /// The registry gives no sound answer; said once, and once when it does again.
+    RegistryAway {
+        why: &'a str,
+    },
+    RegistryBack {
+        after: Duration,
+    },
 }
 
 impl Happened<'_> {
@@ -198,6 +205,16 @@ impl Happened<'_> {
             }
             Self::BrokerBack { bootstrap, after } => {
                 info!(bootstrap, ?after, "broker reached");
+            }
+            Self::RegistryAway { why } => {
+                counter!(table::REGISTRY_AWAY.name).increment(1);
+                warn!(
+                    why,
+                    "no schema from the registry; trying until there is one, or rejecting, as configured"
+                );
+            }
+            Self::RegistryBack { after } => {
+                info!(?after, "the registry answers");
             }
         }
     }

@@ -126,6 +126,8 @@ metrics! {
         "Times that the broker stopped answering.";
     BROKER_SILENT Gauge, "ward_broker_silent_seconds" []
         "Time since the broker answered last; absent before the first time.";
+    REGISTRY_AWAY Counter, "ward_registry_away_total" []
+        "Times that the schema registry stopped giving sound answers.";
     READY Gauge, "ward_ready" []
         "1 while `/ready` answers 200, else 0.";
     DEGRADED Gauge, "ward_degraded" ["what": "policy, canary, tables"]

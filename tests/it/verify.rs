@@ -17,6 +17,7 @@ use wardstream::ports::store::{StateStore, StoreError};
 use wardstream::ports::tables::NoTables;
 use wardstream::runtime::custody::Custody;
 use wardstream::runtime::footing::{Current, Footing};
+use wardstream::runtime::lookup::Lookup;
 use wardstream::runtime::registry::Registry;
 use wardstream::runtime::status::Status;
 use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
@@ -74,6 +75,7 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
         stop: stop.clone(),
         clock,
         status: Status::new(clock),
+        lookup: Lookup::default(),
     };
     let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

@@ -150,6 +150,7 @@ impl Source for EmbeddedSource {
                     recorded_at: stored.recorded_at,
                     key: stored.key.as_deref(),
                     value: stored.value.as_deref(),
+                    headers: &[],
                 };
                 *next = stored.offset + 1;
                 if !visit(Arrival::Record(record)) {
@@ -173,6 +174,11 @@ impl Source for EmbeddedSource {
             )));
         }
         self.reading.insert(partition, offset);
+        Ok(())
+    }
+
+    fn hold(&mut self, partition: i32) -> Result<(), Failure> {
+        self.reading.remove(&partition);
         Ok(())
     }
 

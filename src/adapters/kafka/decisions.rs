@@ -17,10 +17,10 @@ pub struct DecisionMark {
 /// Reads a [`DecisionMark`]; none when the value is no decision.
 pub type ReadMark = fn(&[u8]) -> Option<DecisionMark>;
 
-/// From single-object Avro.
+/// From single-object Avro, or from the Confluent wire format.
 #[must_use]
 pub fn avro(value: &[u8]) -> Option<DecisionMark> {
-    if !value.starts_with(&AVRO_MAGIC) {
+    if !value.starts_with(&AVRO_MAGIC) && !value.starts_with(&CONFLUENT_MAGIC) {
         return None;
     }
     let (rest, chain) = value.split_at_checked(value.len().checked_sub(CHAIN_DIGITS)?)?;
@@ -64,6 +64,7 @@ fn last_long(bytes: &[u8]) -> Option<i64> {
 }
 
 const AVRO_MAGIC: [u8; 2] = [0xc3, 0x01];
+const CONFLUENT_MAGIC: [u8; 1] = [0];
 const CHAIN_DIGITS: usize = 64;
 /// 64 as an Avro long.
 const CHAIN_LENGTH: [u8; 2] = [0x80, 0x01];
@@ -79,6 +80,8 @@ mod tests {
         let mut value = [AVRO_MAGIC.as_slice(), &[0; 8], bytes, &CHAIN_LENGTH].concat();
         value.extend_from_slice(&[b'a'; CHAIN_DIGITS]);
         let expected = expected.map(|offset| DecisionMark { offset, chain: Digest([0xaa; 32]) });
+        assert_eq!(avro(&value), expected);
+        value.splice(..10, [0, 0, 0, 0, 7]);
         assert_eq!(avro(&value), expected);
     }
 

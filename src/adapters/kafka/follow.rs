@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::admin::Failure;
 use super::connection::Connection;
 use super::events::{Events, reader};
-use super::source::record;
+use super::source::{headers, record};
 use crate::ports::source::Record;
 
 /// A reader of all partitions of a topic that joins no group.
@@ -79,7 +79,7 @@ impl Follower {
     pub fn next<T>(&self, wait: Duration, read: impl FnOnce(&Record<'_>) -> T) -> Option<T> {
         // What went wrong heals by itself, or nothing comes and whoever waits has a limit of his own.
         let message = self.consumer.poll(wait)?.ok()?;
-        Some(read(&record(&message)))
+        Some(read(&record(&message, &headers(&message))))
     }
 
     fn all(&self, from: Option<&[i64]>) -> Result<TopicPartitionList, Failure> {

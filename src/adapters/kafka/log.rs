@@ -15,7 +15,7 @@ use super::admin::{Failure, is_distance, refused};
 use super::connection::Connection;
 use super::events::{Events, reader};
 use super::ledger::change;
-use super::source::record;
+use super::source::{headers, record};
 use crate::ports::ledger::Change;
 use crate::ports::source::Record;
 
@@ -78,7 +78,7 @@ impl KafkaLog {
     /// # Errors
     /// When the broker does not answer, or refuses.
     pub fn next<T>(&mut self, read: impl FnOnce(&Record<'_>) -> T) -> Result<Option<T>, Failure> {
-        self.message(|message| read(&record(message)))
+        self.message(|message| read(&record(message, &headers(message))))
     }
 
     /// The same for a changelog, whose records say of which unit they are.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use tracing::{debug, warn};
@@ -187,8 +187,9 @@ impl Source for KafkaSource {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
                     wait = Duration::ZERO;
+                    let headers = headers(&message);
                     if self.started.contains(&message.partition())
-                        && !visit(Arrival::Record(record(&message)))
+                        && !visit(Arrival::Record(record(&message, &headers)))
                     {
                         return Ok(());
                     }
@@ -210,6 +211,13 @@ impl Source for KafkaSource {
             return Ok(());
         }
         self.consumer.resume(&self.list([partition])).map_err(|error| Failure::Unreachable(error.to_string()))
+    }
+
+    fn hold(&mut self, partition: i32) -> Result<(), Failure> {
+        if !self.started.remove(&partition) {
+            return Ok(()); // Revoked meanwhile.
+        }
+        self.consumer.pause(&self.list([partition])).map_err(|error| Failure::Unreachable(error.to_string()))
     }
 
     fn release(&mut self, partitions: &[i32]) -> Result<(), Failure> {
@@ -242,7 +250,13 @@ impl Source for KafkaSource {
     }
 }
 
-pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
+/// Those with a value, up to a number; nearly every record has none at all.
+pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Vec<(&'m str, &'m [u8])> {
+    let Some(all) = message.headers() else { return Vec::new() };
+    all.iter().take(HEADERS_MAX).filter_map(|header| Some((header.key, header.value?))).collect()
+}
+
+pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [(&'m str, &'m [u8])]) -> Record<'m> {
     Record {
         partition: message.partition(),
         offset: message.offset(),
@@ -253,6 +267,7 @@ pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>) -> Record<'m> {
             .and_then(Timestamp::from_micros),
         key: message.key(),
         value: message.payload(),
+        headers,
     }
 }
 
@@ -388,3 +403,5 @@ const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 /// A seek is answered by the client itself, not by the broker.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 const SEEK_PAUSE: Duration = Duration::from_millis(2);
+/// What means something here are six of them; tracing adds some.
+const HEADERS_MAX: usize = 64;

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-pub use settings::{Settings, Variable, WhenAway};
+pub use settings::{Settings, Variable};
 
 use self::http::{Address, Answer, Question, Silence, ask};
 use self::settings::Credentials;

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use super::Client;
 use super::http::Address;
 use crate::adapters::secret::{is_loopback, secret_file, secret_variable, unread};
+use crate::ports::schemas::WhenAway;
 
 /// The section `[registry]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,16 +57,6 @@ impl Default for Settings {
 /// The name of the environment variable that holds a secret, if one does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variable(pub Option<String>);
-
-/// What becomes of records whose schema cannot be had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenAway {
-    /// Their partition waits.
-    #[default]
-    Wait,
-    /// They are rejected, with the reason.
-    Reject,
-}
 
 /// How the registry is told who asks.
 #[derive(Clone, Debug)]

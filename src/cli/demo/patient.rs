@@ -33,6 +33,10 @@ impl<S: Source> Source for Patient<S> {
         self.inner.start(partition, offset)
     }
 
+    fn hold(&mut self, partition: i32) -> Result<(), Failure> {
+        self.inner.hold(partition)
+    }
+
     fn release(&mut self, partitions: &[i32]) -> Result<(), Failure> {
         self.inner.release(partitions)
     }

@@ -1,14 +1,17 @@
 //! Records of a topic, each with its decision: partition by partition, from the first record that is
 //! still there to the last decision.
 
+use std::cell::RefCell;
+
 use super::super::{Failure, hash_seed};
 use super::Plan;
 use super::progress::{EVERY, Progress};
 use crate::adapters::kafka::{Admin, Connection, KafkaLog};
+use crate::adapters::registry::{Client, Trouble};
 use crate::app;
 use crate::config::Settings;
-use crate::engine::decode;
-use crate::engine::emit::Recorded;
+use crate::engine::decode::{self, Format, How, Writer, Writers};
+use crate::engine::emit::{Ids, Recorded};
 use crate::model::id::Digest;
 use crate::pipeline::intake;
 use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report, Watch};
@@ -20,6 +23,11 @@ pub(super) struct Log {
     settings: Settings,
     events: String,
     partitions: i32,
+    /// Of the decisions.
+    ids: Ids,
+    /// Of the events: schemas that were looked up, and who looks up more.
+    writers: RefCell<Writers>,
+    registry: Option<Client>,
 }
 
 impl Log {
@@ -32,7 +40,15 @@ impl Log {
                 "topic `{events}` is not there; name the topic of events, e.g. topic:identity.events"
             ))
         })?;
-        Ok(Self { connection, settings: settings.clone(), events: events.to_owned(), partitions })
+        Ok(Self {
+            connection,
+            settings: settings.clone(),
+            events: events.to_owned(),
+            partitions,
+            ids: app::written_under(settings, &settings.topics.decisions.name, &["decision"])?,
+            writers: RefCell::default(),
+            registry: app::needed_registry(settings).map_err(Failure::Input)?,
+        })
     }
 
     /// The policy of a first decision.
@@ -111,9 +127,12 @@ impl Log {
         let id = format!("{}/{}/{}", self.events, record.partition, record.offset);
         let limits = &self.settings.identity;
         let value = record.value.unwrap_or_default();
+        let format = self.settings.topics.events.format;
+        self.look_up(value, format)?;
+        let writers = self.writers.borrow();
+        let how = How { format, headers: record.headers, writers: &writers };
         let decoded = intake::keyed(record.key).and_then(|key| {
-            let decoded =
-                decode::decode(value, self.settings.topics.events.format, &id, record.recorded_at, limits)?;
+            let decoded = decode::decode(value, how, &id, record.recorded_at, limits)?;
             intake::placed(key, &decoded.event, record.partition, self.partitions)?;
             Ok(decoded)
         });
@@ -128,10 +147,31 @@ impl Log {
         Ok(())
     }
 
+    /// Asks for the schema that a value names, if it was not asked for yet.
+    fn look_up(&self, value: &[u8], format: Format) -> Result<(), Failure> {
+        let (Format::Confluent, Some((id, _)), Some(client)) =
+            (format, decode::split_confluent(value), &self.registry)
+        else {
+            return Ok(());
+        };
+        if self.writers.borrow().get(id).is_some() {
+            return Ok(());
+        }
+        let writer = match client.schema(id) {
+            Ok(json) => Writer::of(&json).map_err(|why| Failure::input(format!("schema id {id}: {why}")))?,
+            Err(trouble @ (Trouble::Missing { .. } | Trouble::Invalid { .. })) => {
+                Writer::Refuses(trouble.to_string())
+            }
+            Err(trouble) => return Err(trouble.into()),
+        };
+        self.writers.borrow_mut().insert(id, writer);
+        Ok(())
+    }
+
     fn decisions(&self, partition: i32) -> Result<Decisions, Failure> {
         let topic = &self.settings.topics.decisions.name;
         let log = KafkaLog::open(&self.connection, topic, partition)?;
-        Ok(Decisions { log, topic: topic.clone(), bytes: Vec::new(), next: None })
+        Ok(Decisions { log, ids: self.ids.clone(), topic: topic.clone(), bytes: Vec::new(), next: None })
     }
 }
 
@@ -150,6 +190,7 @@ fn pass_over(decisions: &mut Decisions, offset: i64, report: &mut Report) -> Res
 /// The decisions of one partition; the next one can be looked at before it is taken.
 struct Decisions {
     log: KafkaLog,
+    ids: Ids,
     topic: String,
     bytes: Vec<u8>,
     next: Option<(Recorded, Form)>,
@@ -158,10 +199,10 @@ struct Decisions {
 impl Decisions {
     fn peek(&mut self) -> Result<Option<(&Recorded, &[u8], Form)>, Failure> {
         if self.next.is_none() {
-            let Self { log, bytes, topic, .. } = self;
+            let Self { log, ids, bytes, topic, .. } = self;
             let read = log.next(|record| {
                 bytes.clear();
-                bytes.extend_from_slice(record.value.unwrap_or_default());
+                bytes.extend_from_slice(&ids.single(record.value.unwrap_or_default()));
                 let (form, read) = match bytes.first() {
                     Some(b'{') => (Form::Json, Recorded::from_json(bytes)),
                     _ => (Form::Avro, Recorded::from_avro(bytes)),

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::adapters::kafka::{Admin, Connection, Publisher};
 use crate::cli::Failure;
-use crate::engine::decode;
 use crate::engine::emit;
 use crate::model::event::Event;
+use crate::pipeline::lane::Rendering;
 use crate::simulate::Simulated;
 
 pub(super) enum Sink {
@@ -27,7 +27,7 @@ pub(super) enum Sink {
     Kafka {
         publisher: Publisher,
         topic: String,
-        avro: bool,
+        written: Rendering,
         pace: Option<Pace>,
         key: Vec<u8>,
         value: Vec<u8>,
@@ -51,7 +51,7 @@ impl Sink {
     pub(super) fn kafka(
         connection: &Connection,
         topic: String,
-        avro: bool,
+        written: Rendering,
         rate: Option<u32>,
     ) -> Result<Self, Failure> {
         let patience = connection.connect_timeout().unwrap_or(PATIENCE);
@@ -64,7 +64,7 @@ impl Sink {
         }
         let publisher = Publisher::new(connection)?;
         let pace = rate.map(Pace::new);
-        Ok(Self::Kafka { publisher, topic, avro, pace, key: Vec::new(), value: Vec::new() })
+        Ok(Self::Kafka { publisher, topic, written, pace, key: Vec::new(), value: Vec::new() })
     }
 
     /// `false` when nobody reads any more.
@@ -81,7 +81,7 @@ impl Sink {
                 Err(_) if broken.get() => Ok(false),
                 Err(error) => Err(Failure::Internal(format!("Avro: {error}"))),
             },
-            Self::Kafka { publisher, topic, avro, pace, key, value } => {
+            Self::Kafka { publisher, topic, written, pace, key, value } => {
                 if let Some(pace) = pace {
                     publisher.idle(pace.next());
                 }
@@ -90,11 +90,7 @@ impl Sink {
                     key.extend_from_slice(part);
                 }
                 value.clear();
-                if *avro {
-                    emit::event_avro(event, value)
-                } else {
-                    emit::event_json(event, value)
-                }
+                written.write(value, |out| emit::event_avro(event, out), |out| emit::event_json(event, out));
                 publisher.send(topic, key, value)?;
                 Ok(true)
             }
@@ -207,10 +203,6 @@ impl Pace {
         self.sent += 1;
         due.saturating_sub(self.began.elapsed())
     }
-}
-
-pub(super) fn is_avro(format: decode::Format) -> bool {
-    format != decode::Format::Json
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

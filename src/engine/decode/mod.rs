@@ -9,21 +9,26 @@
 #[macro_use]
 mod wire;
 mod check;
+mod envelope;
 mod fields;
 mod file;
 pub mod limit;
 mod quick;
 mod slot;
+mod writers;
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeSeed as _;
 
+pub use envelope::Header;
 pub use fields::from_fields;
 pub use file::{FileError, Records};
+pub use writers::{NO_WRITERS, Writer, Writers, split_confluent};
 
+use self::envelope::Mode;
 use self::quick::Quick;
-use self::wire::{Fields, Meter, Wire};
+use self::wire::{Fields, Meter, Record, Wire};
 use crate::engine::avro::{Datum, Schema};
 use crate::engine::schema::{EVENT, Opened};
 use crate::model::Reject;
@@ -38,6 +43,26 @@ pub enum Format {
     Avro,
     /// A bare datum of the current `event.avsc`.
     AvroBare,
+    /// A zero byte, the id of the writer's schema at a registry, datum.
+    Confluent,
+    /// JSON with the event as `data` of a structured CloudEvent, or by itself.
+    CloudEvents,
+}
+
+/// How a record is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    /// That of its topic.
+    pub format: Format,
+    /// Those that a CloudEvent may have; others do no harm.
+    pub headers: &'a [Header<'a>],
+    pub writers: &'a Writers,
+}
+
+impl From<Format> for How<'_> {
+    fn from(format: Format) -> Self {
+        Self { format, headers: &[], writers: &NO_WRITERS }
+    }
 }
 
 /// Why a record was not taken, for machines and for people.
@@ -83,7 +108,7 @@ impl Default for Limits {
 /// `recorded_at` is the record's own time (files have none, and skip the tests of age).
 pub fn decode<'a>(
     value: &'a [u8],
-    format: Format,
+    how: impl Into<How<'a>>,
     fallback_id: &'a str,
     recorded_at: Option<Timestamp>,
     limits: &Limits,
@@ -91,20 +116,41 @@ pub fn decode<'a>(
     if value.len() > limit::EVENT_BYTES_MAX {
         return Err(too_large(value.len()));
     }
+    let How { format, headers, writers } = how.into();
     let mut wire = Wire::default();
     let mut meter = Meter::default();
-    match format {
-        Format::Json => read_json(value, &mut wire, &mut meter)?,
-        Format::Avro => {
-            let (schema, datum) = open(value)?;
-            read_datum(datum, schema, &mut wire, &mut meter)?;
-        }
-        Format::AvroBare => {
-            let schema = EVENT.current().ok_or_else(no_schema)?;
-            read_datum(value, schema, &mut wire, &mut meter)?;
+    match envelope::mode(headers)? {
+        Mode::Plain => read_value(value, format, writers, &mut wire, &mut meter)?,
+        Mode::Structured => envelope::read(value, true, &mut wire, &mut meter)?,
+        Mode::Binary(attributes, is_json) => {
+            let format = envelope::format_of(format, is_json);
+            read_value(value, format, writers, &mut wire, &mut meter)?;
+            attributes.fill(&mut wire)?;
         }
     }
     check::check(wire, meter, Cow::Borrowed(fallback_id), recorded_at, limits)
+}
+
+fn read_value<'a>(
+    value: &'a [u8],
+    format: Format,
+    writers: &Writers,
+    wire: &mut Wire<'a>,
+    meter: &mut Meter,
+) -> Result<(), Rejected> {
+    match format {
+        Format::Json => read_json(value, wire, meter),
+        Format::CloudEvents => envelope::read(value, false, wire, meter),
+        Format::Confluent => writers::read(value, writers, wire, meter),
+        Format::Avro => {
+            let (schema, datum) = open(value)?;
+            read_datum(datum, schema, wire, meter)
+        }
+        Format::AvroBare => {
+            let schema = EVENT.current().ok_or_else(no_schema)?;
+            read_datum(value, schema, wire, meter)
+        }
+    }
 }
 
 /// Reads datums of one writer's schema, e.g. of a registry's.
@@ -145,20 +191,24 @@ impl Decoder {
     }
 }
 
-fn read_json<'a>(value: &'a [u8], wire: &mut Wire<'a>, meter: &mut Meter) -> Result<(), Rejected> {
+fn read_json<'a, T: Record<'a> + Default>(
+    value: &'a [u8],
+    into: &mut T,
+    meter: &mut Meter,
+) -> Result<(), Rejected> {
     // Once for all of it: the reader would check every text by itself.
     let Ok(value) = std::str::from_utf8(value) else {
         return Err(Rejected::new(Reject::Malformed, "is not UTF-8; JSON is"));
     };
     let mut quick = Quick::new(value);
-    let into = Fields { into: &mut *wire, meter: &mut *meter, outer: true };
-    if into.deserialize(&mut quick).and_then(|()| quick.end()).is_ok() {
+    let fields = Fields { into: &mut *into, meter: &mut *meter, outer: true };
+    if fields.deserialize(&mut quick).and_then(|()| quick.end()).is_ok() {
         return Ok(());
     }
-    (*wire, *meter) = (Wire::default(), Meter::default());
+    (*into, *meter) = (T::default(), Meter::default());
     let mut json = serde_json::Deserializer::from_str(value);
-    let into = Fields { into: wire, meter: &mut *meter, outer: true };
-    into.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
+    let fields = Fields { into, meter: &mut *meter, outer: true };
+    fields.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
         // A value of the wrong type is a bad value; anything else is no JSON object of ours.
         let data = error.is_data() && !meter.repeated && !meter.outer.is_empty();
         let reason = if data { Reject::BadValue } else { Reject::Malformed };
@@ -205,7 +255,7 @@ fn open(value: &[u8]) -> Result<(&'static Schema, &[u8]), Rejected> {
         (Opened::Unmarked, [0, a, b, c, d, _, ..]) => (
             Reject::UnknownSchema,
             format!(
-                "looks like the Confluent wire format, schema id {}, and no registry is configured; publish in single-object encoding (C3 01)",
+                "looks like the Confluent wire format, schema id {}, and no registry is configured; set the topic's format to `confluent` and [registry] url, or publish in single-object encoding (C3 01)",
                 u32::from_be_bytes([*a, *b, *c, *d])
             ),
         ),

@@ -7,6 +7,7 @@
 //! hashed behind the 32 bytes of the chain before, and then its tail is filled in.
 
 mod chain;
+mod confluent;
 mod datum;
 mod envelope;
 mod event;
@@ -22,6 +23,7 @@ mod stored;
 use serde::Serialize;
 
 pub use chain::next_chain;
+pub use confluent::{Ids, confluent};
 pub use envelope::{
     ProfilePart, RejectedRecord, policy_avro, profile_avro, profile_read, rejected_avro, rejected_json,
 };

@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
     use crate::adapters::store::MemoryStore;
-    use crate::engine::decode::{Format, Limits};
+    use crate::engine::decode::{Format, Limits, NO_WRITERS};
     use crate::engine::policy::Policy;
     use crate::engine::signals::planted;
     use crate::engine::step::{LIFETIME, Setting};
@@ -105,6 +105,7 @@ mod tests {
             setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },
             tables: &NoTables,
             store: &store,
+            writers: &NO_WRITERS,
         };
         let offer = |(offset, app): (i64, &&str)| {
             let value = format!(
@@ -112,7 +113,8 @@ mod tests {
                     "occurred_at":"2026-01-05T09:0{offset}:00Z","app":"{app}","ip_address":"81.2.69.142"}}"#
             );
             let (key, value) = (Some(b"acme/ada".as_slice()), Some(value.as_bytes()));
-            lane.offer(&Record { partition: 0, offset, recorded_at: None, key, value }, &with).unwrap()
+            lane.offer(&Record { partition: 0, offset, recorded_at: None, key, value, headers: &[] }, &with)
+                .unwrap()
         };
         (0..).zip(apps).map(offer).collect()
     }

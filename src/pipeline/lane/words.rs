@@ -1,6 +1,7 @@
 //! What a lane is made with, what it reads, and what it says of a record.
 
-use crate::engine::decode::{Format, Limits};
+use crate::engine::decode::{Format, Limits, Writers};
+use crate::engine::emit;
 use crate::engine::step::Setting;
 use crate::model::{Action, EventType, Reject};
 use crate::ports::store::StateStore;
@@ -9,9 +10,28 @@ use crate::ports::tables::Tables;
 /// How an output topic is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rendering {
+    /// Single-object encoding.
     #[default]
     Avro,
     Json,
+    /// The Confluent wire format, under this id of a registry.
+    Confluent(u32),
+}
+
+impl Rendering {
+    /// Appends a record by the one of its two forms that this is made of.
+    pub fn write<T>(
+        self,
+        out: &mut Vec<u8>,
+        avro: impl FnOnce(&mut Vec<u8>) -> T,
+        json: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> T {
+        match self {
+            Self::Avro => avro(out),
+            Self::Json => json(out),
+            Self::Confluent(id) => emit::confluent(id, out, avro),
+        }
+    }
 }
 
 /// How the topic of alerts is written.
@@ -22,6 +42,8 @@ pub enum AlertRendering {
     Json,
     Ocsf,
     Ecs,
+    /// The Confluent wire format, under this id of a registry.
+    Confluent(u32),
 }
 
 /// What is the same for a lane's whole life.
@@ -51,6 +73,8 @@ pub struct With<'w> {
     pub setting: Setting<'w>,
     pub tables: &'w dyn Tables,
     pub store: &'w dyn StateStore,
+    /// Of records in the Confluent wire format.
+    pub writers: &'w Writers,
 }
 
 /// What became of a record.

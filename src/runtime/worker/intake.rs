@@ -26,6 +26,7 @@ impl Worker {
         // A moment that has passed and led to nothing (a transaction is under way, or a back-off) must
         // not make this a busy loop.
         let longest = if self.dispatch.is_publishing() { POLL_MIN } else { POLL_MAX };
+        self.start_what_is_known()?;
         let wait = self.dispatch.wake_at().since(now).clamp(POLL_MIN, longest);
 
         if !self.dispatch.has_open() {
@@ -34,14 +35,19 @@ impl Worker {
         let footing = self.footing.footing();
         let shared = self.shared.clone();
         let setting = footing.setting(&shared.lifetime);
-        let with = With { setting, tables: &*footing.tables, store: &*shared.store };
+        let (format, writers) = (shared.settings.format, shared.lookup.writers());
+        let with = With { setting, tables: &*footing.tables, store: &*shared.store, writers: &writers };
         let (dispatch, drift, worker) = (&mut self.dispatch, &mut self.drift, self.number);
         let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
-        let deferred = &mut self.deferred;
+        let (deferred, mut held) = (&mut self.deferred, None);
         self.source
             .poll(wait, &mut |arrival| match arrival {
                 Arrival::Record(record) => {
                     intake.tick(&shared.clock);
+                    if let Some(id) = shared.lookup.missing(&record, format, &writers) {
+                        held = Some((record.partition, Awaited { id, offset: record.offset }));
+                        return false;
+                    }
                     match dispatch.offer(&record, &with, intake.now) {
                         Ok(Offered::Rejected(reason)) => debug!(
                             partition = record.partition,
@@ -72,11 +78,42 @@ impl Worker {
                 }
             })
             .map_err(ended)?;
+        if let Some((partition, awaited)) = held {
+            // From here on nothing of it comes, until it is started again at this very record.
+            self.source.hold(partition).map_err(ended)?;
+            self.shared.lookup.want(awaited.id);
+            debug!(partition, offset = awaited.offset, id = awaited.id, "waits for a schema");
+            self.awaited.insert(partition, awaited);
+        }
         for assignment in std::mem::take(&mut self.deferred) {
             self.assignment(assignment)?;
         }
         Ok(())
     }
+
+    /// Starts the partitions whose schema has come; the others say again what they wait for.
+    fn start_what_is_known(&mut self) -> Result<(), Ended> {
+        if self.awaited.is_empty() {
+            return Ok(());
+        }
+        let writers = self.shared.lookup.writers();
+        for (partition, Awaited { id, offset }) in std::mem::take(&mut self.awaited) {
+            if writers.get(id).is_some() {
+                self.source.start(partition, offset).map_err(ended)?;
+            } else {
+                self.shared.lookup.want(id);
+                self.awaited.insert(partition, Awaited { id, offset });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a partition waits for, and where it goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awaited {
+    id: u32,
+    offset: i64,
 }
 
 fn told(worker: u16, drifted: Drifted) {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wardstream::engine::decode::NO_WRITERS;
 use wardstream::engine::step::Setting;
 use wardstream::pipeline::dispatch::{Command, Dispatch, Pace};
 use wardstream::pipeline::lane::{Offered, Settings, With};
@@ -78,7 +79,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         told: &mut dyn FnMut(Told<'_>),
     ) -> Result<(), Failure> {
         let Self { dispatch, source, store, .. } = self;
-        let with = With { setting: *setting, tables, store: store.as_ref() };
+        let with = With { setting: *setting, tables, store: store.as_ref(), writers: &NO_WRITERS };
         // A full worker still listens: to what the group says, and to nothing else.
         source.pause(dispatch.is_full())?;
         source.poll(Duration::ZERO, &mut |arrival| {
