@@ -8,7 +8,7 @@ use super::{PATIENCE, connection, instance, read_text, topic_names};
 use crate::adapters::geo;
 use crate::adapters::kafka::acls::{Acl, Pattern, Resource, Role, command};
 use crate::adapters::kafka::topics::{self, Severity, compare, wanted};
-use crate::adapters::kafka::{Admin, Connection, Failure as KafkaFailure, permissions};
+use crate::adapters::kafka::{Admin, Connection, Failure as KafkaFailure, permissions, remedy};
 use crate::config::{Loaded, Origin, Settings};
 use crate::engine::document::{Mistake, told};
 use crate::engine::policy::Policy;
@@ -270,7 +270,7 @@ impl Report {
             KafkaFailure::Unreachable { waited, reason, .. } => (
                 format!("no answer within {waited:?} ({reason})"),
                 "a broker that answers",
-                "check that Kafka runs there and listens; or give --bootstrap, or --offline to leave it out",
+                &*format!("{}, or --offline to leave it out", remedy(reason)),
             ),
             KafkaFailure::Forbidden { what, reason } => (
                 format!("`{what}` is refused: {reason}"),

@@ -163,11 +163,9 @@ fn reach(
             }
             Err(KafkaFailure::Unreachable { reason, .. }) => {
                 if connection.connect_timeout().is_some_and(|limit| began.elapsed() >= limit) {
-                    return Err(Failure::Unreachable(format!(
-                        "no broker at `{}` within {:?} ({reason}): check that Kafka runs there and listens; or give --bootstrap",
-                        connection.bootstrap(),
-                        connection.connect_timeout().unwrap_or_default()
-                    )));
+                    let waited = connection.connect_timeout().unwrap_or_default();
+                    let bootstrap = connection.bootstrap().to_owned();
+                    return Err(KafkaFailure::Unreachable { bootstrap, waited, reason }.into());
                 }
                 if !told {
                     Happened::BrokerAway { bootstrap: connection.bootstrap(), why: &reason }.emit();

@@ -17,9 +17,7 @@ use super::topics::{Made, There};
 /// Why something asked of the broker did not come.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    #[error(
-        "no broker at `{bootstrap}` within {waited:?} ({reason}): check that Kafka runs there and listens; or give --bootstrap"
-    )]
+    #[error("no broker at `{bootstrap}` within {waited:?} ({reason}): {}", remedy(reason))]
     Unreachable { bootstrap: String, waited: Duration, reason: String },
     #[error("the broker refuses `{what}`: {reason}; allow it for this user (kafka-acls.sh --add)")]
     Forbidden { what: String, reason: String },
@@ -210,15 +208,23 @@ impl Admin {
 
     fn metadata(&self, patience: Duration) -> Result<Metadata, Failure> {
         let began = Instant::now();
+        // Asked again in growing slices: what no patience mends is told at the end of the first.
+        let mut slice = FIRST_SLICE;
         loop {
             let left = patience.saturating_sub(began.elapsed());
-            match self.fetch(None, left.min(REQUEST_TIMEOUT)) {
+            match self.fetch(None, left.min(slice)) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) if began.elapsed() >= patience || !is_distance(&error) => {
                     return Err(self.unreachable(began.elapsed(), &error));
                 }
-                Err(_) => std::thread::sleep(RETRY_PAUSE.min(left)),
+                Err(error) => {
+                    if slice == FIRST_SLICE && self.refusal().is_some_and(|reason| is_lasting(&reason)) {
+                        return Err(self.unreachable(began.elapsed(), &error));
+                    }
+                    std::thread::sleep(RETRY_PAUSE.min(left));
+                }
             }
+            slice = slice.saturating_mul(2).min(REQUEST_TIMEOUT);
         }
     }
 
@@ -232,6 +238,16 @@ impl Admin {
         }
     }
 
+    /// Why connections fail. An admin client is never told; one that polls is.
+    fn refusal(&self) -> Option<String> {
+        let client = reader(&self.connection.reader(), &self.connection).ok()?;
+        let began = Instant::now();
+        while began.elapsed() < REFUSAL_PATIENCE && client.context().last_refusal().is_none() {
+            drop(client.poll(RETRY_PAUSE));
+        }
+        client.context().last_refusal()
+    }
+
     fn unreachable(&self, waited: Duration, error: &KafkaError) -> Failure {
         match error.rdkafka_error_code() {
             Some(code) if !is_distance(error) => refused("the request", code),
@@ -240,7 +256,7 @@ impl Admin {
                 waited: Duration::from_secs(
                     waited.saturating_add(Duration::from_millis(500)).as_secs().max(1),
                 ),
-                reason: reason(code),
+                reason: self.refusal().unwrap_or_else(|| reason(code)),
             },
             None => Failure::Refused { what: "the request".into(), reason: error.to_string() },
         }
@@ -314,6 +330,29 @@ pub(super) fn reason(code: RDKafkaErrorCode) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// Credentials and certificates that were refused are refused again.
+fn is_lasting(reason: &str) -> bool {
+    reason.contains("SASL authentication error") || reason.contains("SSL handshake failed")
+}
+
+/// What to do when there is no answer, by why.
+#[must_use]
+pub fn remedy(reason: &str) -> &'static str {
+    let says = |word: &str| reason.contains(word);
+    if says("SASL") {
+        "check [kafka.sasl], and what the broker knows of this user; its log says more"
+    } else if says("SSL") || says("certificate") {
+        "check [kafka.tls]: ca_file must hold who signed the broker's certificate, and the certificate must name this host"
+    } else if says("isconnected") || says("closed") {
+        "check that the listener there speaks what [kafka.tls] and [kafka.sasl] say; the broker's log says more"
+    } else {
+        "check that Kafka runs there and listens; or give --bootstrap"
+    }
+}
+
 /// One answer of a broker that is there.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection to a loopback or a data centre away fails within.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+const FIRST_SLICE: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);

@@ -118,7 +118,9 @@ impl Connection {
 
     fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Warning);
+        // Who asks librdkafka for its own log gets it; `[log] filter` says whether it is shown.
+        let debugged = self.properties.contains_key("debug");
+        config.set_log_level(if debugged { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Warning });
         for (name, value) in COMMON.iter().chain(ours) {
             config.set(*name, *value);
         }

@@ -1,6 +1,7 @@
 //! What librdkafka tells us outside of records: its log, broken connections, tokens that ran out.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,18 +19,25 @@ use super::connection::Connection;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events<R = ()> {
     token: Option<TokenFile>,
+    refused: LastRefusal,
     pub(super) role: R,
 }
 
 impl Events {
-    pub(super) const fn new(token: Option<TokenFile>) -> Self {
-        Self { token, role: () }
+    pub(super) fn new(token: Option<TokenFile>) -> Self {
+        Self { token, refused: LastRefusal::default(), role: () }
     }
 }
 
 impl<R> Events<R> {
-    pub(super) const fn of(token: Option<TokenFile>, role: R) -> Self {
-        Self { token, role }
+    pub(super) fn of(token: Option<TokenFile>, role: R) -> Self {
+        Self { token, refused: LastRefusal::default(), role }
+    }
+
+    /// Why the last connection that failed did, in librdkafka's words: the error code that a request
+    /// ends with says only that there was no answer.
+    pub(super) fn last_refusal(&self) -> Option<String> {
+        self.refused.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether this client's credentials are renewed while it runs.
@@ -44,6 +52,9 @@ impl<R: Send + Sync + 'static> ClientContext for Events<R> {
     /// librdkafka retries connections by itself and reports each failure; who asks for something and
     /// does not get it says so to people. These lines are for whoever debugs a connection.
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        if fac == "FAIL" {
+            *self.refused.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason_in(message));
+        }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 warn!(target: "librdkafka", fac, "{message}");
@@ -71,6 +82,28 @@ impl<R: Send + Sync + 'static> ClientContext for Events<R> {
         token.inspect_err(|why| warn!(%why, "no token for the broker")).map_err(Into::into)
     }
 }
+
+#[derive(Clone, Debug, Default)]
+struct LastRefusal(Arc<Mutex<Option<String>>>);
+
+/// The reason in a line of librdkafka's log: without its thread, its broker, and the state it was in.
+fn reason_in(line: &str) -> String {
+    let line =
+        line.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(line, |(_, rest)| rest);
+    // The broker's name has a port, and a colon of its own if it has a scheme.
+    let reason = line.split_once(": ").map_or(line, |(_, reason)| reason);
+    let reason = reason.rfind(" (after ").and_then(|at| reason.get(..at)).unwrap_or(reason);
+    let mut letters = reason.trim().chars();
+    let first = letters.next().map(|first| first.to_lowercase().collect::<String>()).unwrap_or_default();
+    let kept: String = letters.take(REASON_CHARS_MAX).collect();
+    match kept.chars().next() {
+        // An abbreviation stays one.
+        Some(second) if second.is_uppercase() => format!("{}{kept}", first.to_uppercase()),
+        _ => format!("{first}{kept}"),
+    }
+}
+
+const REASON_CHARS_MAX: usize = 400;
 
 /// A client that reads outside of any group. It takes its token at once: until then no broker answers
 /// it, and whoever asks it for offsets or metadata does not poll it.
@@ -156,6 +189,27 @@ mod tests {
     fn check(token: &str, expected: Option<(&str, i64)>) {
         let found = claims(token).map(|claims| (claims.sub.unwrap_or_default(), claims.exp));
         assert_eq!(found, expected.map(|(sub, exp)| (sub.to_owned(), exp)));
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_what_only_the_library_knows() {
+        for (line, expected) in [
+            (
+                "[thrd:sasl_ssl://127.0.0.1:9093/bootstrap]: sasl_ssl://127.0.0.1:9093/bootstrap: SASL authentication error: \
+                 Authentication failed during authentication (after 118ms in state AUTH_REQ, 1 identical error(s) suppressed)",
+                "SASL authentication error: Authentication failed during authentication",
+            ),
+            (
+                "[thrd:127.0.0.1:9/bootstrap]: 127.0.0.1:9/bootstrap: Connect to ipv4#127.0.0.1:9 failed: Connection \
+                 refused (after 0ms in state CONNECT)",
+                "connect to ipv4#127.0.0.1:9 failed: Connection refused",
+            ),
+            ("", ""),
+            ("odd", "odd"),
+        ] {
+            assert_eq!(reason_in(line), expected);
+        }
+        assert!(reason_in(&"x".repeat(100_000)).len() <= REASON_CHARS_MAX + 1);
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl KafkaLog {
             Some(code) => Failure::Unreachable {
                 bootstrap: self.bootstrap.clone(),
                 waited,
-                reason: super::admin::reason(code),
+                reason: self.consumer.context().last_refusal().unwrap_or_else(|| super::admin::reason(code)),
             },
             None => Failure::Refused { what: self.what.clone(), reason: error.to_string() },
         }

@@ -23,7 +23,7 @@ mod survey;
 pub mod topics;
 mod writer;
 
-pub use admin::{Admin, Failure, Refused};
+pub use admin::{Admin, Failure, Refused, remedy};
 pub use connection::Connection;
 pub use follow::Follower;
 pub use ledger::{KafkaLedger, Placement};

@@ -29,6 +29,20 @@ fn over_tls_with_scram() {
     world.produce(&events(5, 2, "a"));
     world.decisions_are_the_fold();
 
+    // Nobody is left to guess why there is no answer.
+    let output = world.ward_as("nobody", &["topics", "check"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("SASL authentication error") && told.contains("check [kafka.sasl]"), "{told}");
+    let other = world.home.path().join("other-ca.pem");
+    let stranger = rcgen::generate_simple_self_signed(["stranger.example".to_owned()]).unwrap();
+    std::fs::write(&other, stranger.cert.pem()).unwrap();
+    let output =
+        world.ward_with(&["topics", "check"], "WARD__KAFKA__TLS__CA_FILE", &other.display().to_string());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("certificate verify failed") && told.contains("check [kafka.tls]"), "{told}");
+
     // While it runs, then before it starts: what it may not do is named, and how to allow it.
     world.broker.deny("ward", "Write", &world.topic("alerts"));
     let mut thief = login("user3", "stolen", 0);

@@ -85,9 +85,14 @@ impl World {
 
     /// Runs a command of `ward` to its end, as another user than the configuration says.
     pub(super) fn ward_as(&self, user: &str, arguments: &[&str]) -> std::process::Output {
+        self.ward_with(arguments, "WARD__KAFKA__SASL__USERNAME", user)
+    }
+
+    /// Runs a command of `ward` to its end, with something else in its environment.
+    pub(super) fn ward_with(&self, arguments: &[&str], name: &str, value: &str) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ward"));
         command.args(arguments).arg("--config").arg(self.config());
-        command.env("WARD__KAFKA__SASL__USERNAME", user).output().expect("ward starts")
+        command.env(name, value).output().expect("ward starts")
     }
 
     /// Runs a command of `ward` to its end.
