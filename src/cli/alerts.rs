@@ -59,7 +59,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     // What came before a mistake is sound, and whoever reads on may have it.
     let done = done.and_then(|()| to.flush());
     if to.passed_over > 0 {
-        say(&format!("{} records passed over: only alerts and logins have a class", to.passed_over));
+        say(&format!("{} records passed over: neither alerts nor logins that can be taken", to.passed_over));
     }
     match done {
         Ok(()) | Err(Ended::Unread) => Ok(()),
@@ -172,8 +172,8 @@ impl Rendering {
             Kind::Decision => Ok(self.render(&Rendered::Decision(Box::new(Stored::from_json(line)?)))),
             Kind::Event => {
                 let decoded = decode::decode(line, EventFormat::Json, "", None, &self.limits);
-                let event = decoded.map_err(|rejected| rejected.detail)?.event;
-                Ok(self.render(&Rendered::Event(&event)))
+                // What the engine would not take is no login of anybody.
+                Ok(decoded.is_ok_and(|decoded| self.render(&Rendered::Event(&decoded.event))))
             }
             Kind::Refusal => Ok(false),
         }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod analyst;
+mod backfill;
 mod bench;
 mod check;
 mod config;
@@ -60,6 +61,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Args),
     Alerts(alerts::Args),
+    Backfill(backfill::Args),
     Feedback(feedback::Args),
     Revoke(revoke::Args),
     Simulate(simulate::Args),
@@ -133,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(args),
         Command::Policy(args) => policy::run(args),
         Command::Alerts(args) => alerts::run(args),
+        Command::Backfill(args) => backfill::run(args),
         Command::Feedback(args) => feedback::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Simulate(args) => simulate::run(args),

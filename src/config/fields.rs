@@ -334,8 +334,14 @@ const REST: &[Row] = &[
     row(
         "identity.max_age",
         Kind::TimeOrNone { least: SECOND },
-        "How far before its record's own time an event may lie; `\"none\"` for backfill.",
+        "How far before its record's own time an event may lie. A [backfill](backfill.md) may lie before it.",
         |to| &mut to.identity.max_age,
+    ),
+    row(
+        "identity.backfill",
+        Kind::Texts,
+        "Sources whose events may say `backfill`: they teach, and nothing is asked, told or ended because of them. From any other such an event is rejected. Take them out again when the [backfill](backfill.md) is done.",
+        |to| &mut to.identity.backfill,
     ),
     row(
         "identity.profile_ttl",

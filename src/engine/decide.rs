@@ -44,6 +44,13 @@ impl Decided<'_> {
     pub fn effective(&self) -> Action {
         self.would.unwrap_or(self.action)
     }
+
+    /// The same, and nothing is done about it.
+    #[must_use]
+    pub(super) fn on_trial(self) -> Self {
+        let would = Some(self.effective());
+        Self { action: Action::Allow, would, alert: false, revoke: None, ..self }
+    }
 }
 
 /// Turns a score into what is required, what is missing and what to do; rules come on top.
@@ -85,9 +92,7 @@ pub fn decide<'p>(
     let decided = Decided { required, missing, action, would: None, rules, alert, revoke };
     match policy.mode {
         Mode::Enforce => decided,
-        Mode::ReportOnly => {
-            Decided { action: Action::Allow, would: Some(action), alert: false, revoke: None, ..decided }
-        }
+        Mode::ReportOnly => decided.on_trial(),
     }
 }
 

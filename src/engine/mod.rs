@@ -21,5 +21,15 @@ pub mod signals;
 pub mod step;
 pub mod transcript;
 
+/// Once, for both names.
+macro_rules! revision {
+    () => {
+        "0.1.2"
+    };
+}
+
 /// Stands in every decision's basis. A test makes you raise it when a golden transcript changes.
-pub const REVISION: &str = "0.1.2";
+pub const REVISION: &str = revision!();
+
+/// What a decision of a backfilled event names in its place.
+pub(crate) const BACKFILLING: &str = concat!(revision!(), "+backfill");

@@ -43,6 +43,8 @@ pub struct Event<'a> {
     pub network_hint: Option<NetworkHint>,
     pub interactive: bool,
     pub evaluation_id: Option<Cow<'a, str>>,
+    /// Of a log of before: it teaches, and nothing is asked or ended because of it.
+    pub backfill: bool,
     pub body: Body<'a>,
 }
 

@@ -263,6 +263,7 @@ impl<'s> Scenes<'s> {
             network_hint: None,
             interactive: true,
             evaluation_id: None,
+            backfill: false,
             body,
         };
         self.cues.push_back(Cue { after_ms, simulated: Simulated { event, attack: who.attack }, caption });

@@ -56,6 +56,7 @@ pub(super) fn event(person: &Person, planned: &Planned, seed: u64, count: u32) -
         network_hint: None,
         interactive: !service && !matches!(planned.act, Act::Session(SessionChange::Refresh)),
         evaluation_id: None,
+        backfill: false,
         body: body(person, planned, seed, count),
     }
 }

@@ -259,7 +259,7 @@ fn still_read(subject: &str, record: &[u8]) -> Result<(), String> {
     };
     match subject {
         "event" => {
-            let limits = Limits::default();
+            let limits = Limits { backfill: vec!["text".into()], ..Limits::default() };
             let event =
                 decode(record, Format::Avro, "none", None, &limits).map_err(|told| told.detail)?.event;
             (event.user == "text").then_some(()).ok_or_else(|| format!("user is {}", event.user))

@@ -166,6 +166,7 @@ fn observation(index: usize, at_s: i64, act: &Act) -> Observation<'static> {
         network_hint: None,
         interactive: act.interactive,
         evaluation_id: None,
+        backfill: false,
         body: body(act),
     };
     Observation { event, facts, keys }

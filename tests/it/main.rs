@@ -13,6 +13,7 @@
 )]
 
 mod avro;
+mod backfill;
 mod bytes;
 mod check;
 mod demo;

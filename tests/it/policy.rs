@@ -84,7 +84,7 @@ fn what_cannot_be_played_ends_with_2() {
         2,
         "",
         &format!(
-            "error: {broken}:1:11: `version` is the integer `2`, expected 1\nerror: {name}:2:1: `hello` is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `> `, `< ` or `#`\n"
+            "error: {broken}:1:11: `version` is the integer `2`, expected 1\nerror: {name}:2:1: `hello` is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `backfills `, `> `, `< ` or `#`\n"
         ),
     );
 }

@@ -3,3 +3,4 @@
 pub mod lines;
 pub mod rows;
 pub mod saved;
+pub mod sorted;

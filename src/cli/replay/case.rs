@@ -127,7 +127,9 @@ impl Writer {
             (range, (&mut counts.events, &mut counts.decisions))
         };
         self.line.clear();
-        emit::event_json(event, &mut self.line);
+        // One that came without an id bears the one it was given: its decision is found by it.
+        let event = crate::model::event::Event { has_own_id: true, ..event.clone() };
+        emit::event_json(&event, &mut self.line);
         self.line.push(b'\n');
         let mut write = || {
             events.write_all(&self.line)?;

@@ -54,14 +54,7 @@ impl Sink {
         written: Rendering,
         rate: Option<u32>,
     ) -> Result<Self, Failure> {
-        let patience = connection.connect_timeout().unwrap_or(PATIENCE);
-        let there = Admin::new(connection)?.describe(&[&topic], patience)?;
-        if there.get(&topic).is_none_or(|topic| topic.partitions == 0) {
-            return Err(Failure::input(format!(
-                "found no topic `{topic}` at `{}`; make it with `ward topics create`",
-                connection.bootstrap()
-            )));
-        }
+        there(connection, &topic)?;
         let publisher = Publisher::new(connection)?;
         let pace = rate.map(Pace::new);
         Ok(Self::Kafka { publisher, topic, written, pace, key: Vec::new(), value: Vec::new() })
@@ -108,6 +101,19 @@ impl Sink {
             Self::Kafka { publisher, topic, .. } => Ok(publisher.finish(&topic)?),
         }
     }
+}
+
+/// Whether the topic is there.
+pub(in crate::cli) fn there(connection: &Connection, topic: &str) -> Result<(), Failure> {
+    let patience = connection.connect_timeout().unwrap_or(PATIENCE);
+    let there = Admin::new(connection)?.describe(&[topic], patience)?;
+    if there.get(topic).is_none_or(|topic| topic.partitions == 0) {
+        return Err(Failure::input(format!(
+            "found no topic `{topic}` at `{}`; make it with `ward topics create`",
+            connection.bootstrap()
+        )));
+    }
+    Ok(())
 }
 
 /// A file or standard output; notes when its reader is gone.

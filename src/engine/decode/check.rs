@@ -31,8 +31,13 @@ pub(super) fn check<'a>(
         TypeWord::Unknown(word) => return Err(unknown_type(&word)),
     };
     let occurred_at = wire.occurred_at.ok_or_else(|| missing("occurred_at"))?;
+    let source = name(wire.source.take(), "source")?;
+    let backfill = wire.backfill.unwrap_or(false);
+    if backfill {
+        backfiller(source.as_deref(), limits)?;
+    }
     if let Some(recorded_at) = recorded_at {
-        age(occurred_at, recorded_at, limits)?;
+        age(occurred_at, recorded_at, backfill, limits)?;
     }
     let body = body(kind, &mut wire)?;
     let event_id = handle(wire.event_id, "event_id")?;
@@ -42,7 +47,7 @@ pub(super) fn check<'a>(
         tenant,
         user,
         occurred_at,
-        source: name(wire.source, "source")?,
+        source,
         source_user_id: handle(wire.source_user_id, "source_user_id")?,
         source_session_id: handle(wire.source_session_id, "source_session_id")?,
         subject_kind: wire.subject_kind.unwrap_or(SubjectKind::Person),
@@ -63,6 +68,7 @@ pub(super) fn check<'a>(
         network_hint: wire.network_hint.map(|hint| network(&hint)).transpose()?,
         interactive: wire.interactive.unwrap_or(true),
         evaluation_id: handle(wire.evaluation_id, "evaluation_id")?,
+        backfill,
         body,
     };
     Ok(Decoded { event, unknown_fields: meter.unknown_fields })
@@ -133,7 +139,21 @@ fn tenant<'a>(tenant: Text<'a>) -> Result<Cow<'a, str>, Rejected> {
     }
 }
 
-fn age(occurred_at: Timestamp, recorded_at: Timestamp, limits: &Limits) -> Result<(), Rejected> {
+/// Whoever marks an event so escapes every action: only sources that are named may.
+fn backfiller(source: Option<&str>, limits: &Limits) -> Result<(), Rejected> {
+    if source.is_some_and(|source| limits.backfill.iter().any(|named| named == source)) {
+        return Ok(());
+    }
+    let source = source.map_or_else(|| "no source".to_owned(), shown);
+    Err(bad("backfill", &format!("is true from {source}, which `[identity] backfill` does not name")))
+}
+
+fn age(
+    occurred_at: Timestamp,
+    recorded_at: Timestamp,
+    backfill: bool,
+    limits: &Limits,
+) -> Result<(), Rejected> {
     if occurred_at.since(recorded_at).is_some_and(|ahead| ahead > limit::FUTURE_MAX) {
         let detail = format!(
             "`occurred_at` is {occurred_at}, more than 5 minutes after the record's own time {recorded_at}; check the sender's clock"
@@ -141,9 +161,9 @@ fn age(occurred_at: Timestamp, recorded_at: Timestamp, limits: &Limits) -> Resul
         return Err(Rejected::new(Reject::Future, detail));
     }
     let too_old = |max| recorded_at.since(occurred_at).is_some_and(|behind| behind > max);
-    if limits.max_age.is_some_and(too_old) {
+    if !backfill && limits.max_age.is_some_and(too_old) {
         let detail = format!(
-            "`occurred_at` is {occurred_at}, too long before the record's own time {recorded_at}; for a backfill set max_age to `none`"
+            "`occurred_at` is {occurred_at}, too long before the record's own time {recorded_at}; a log of before comes in by `ward backfill`"
         );
         return Err(Rejected::new(Reject::Ancient, detail));
     }

@@ -93,6 +93,8 @@ pub struct Limits {
     pub max_age: Option<std::time::Duration>,
     /// Ids that vendors send for "nobody", lower case.
     pub placeholders: Vec<String>,
+    /// The sources that may mark events as a backfill: none, unless configured.
+    pub backfill: Vec<String>,
 }
 
 impl Default for Limits {
@@ -100,6 +102,7 @@ impl Default for Limits {
         Self {
             max_age: Some(limit::AGE_MAX),
             placeholders: limit::PLACEHOLDERS.iter().map(|id| (*id).to_owned()).collect(),
+            backfill: Vec::new(),
         }
     }
 }

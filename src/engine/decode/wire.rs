@@ -101,6 +101,7 @@ record! {
         about: Option<AboutWire<'a>> = "about",
         by: Option<FeedbackBy> = "by",
         assurance: Option<Assurance> = "assurance",
+        backfill: Option<bool> = "backfill",
     }
 }
 

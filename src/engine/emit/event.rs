@@ -93,15 +93,17 @@ impl<const JSON: bool> Serialize for Shape<'_, Event<'_>, JSON> {
         out.put("network_hint", &event.network_hint.as_ref().map(Shape::<_, JSON>))?;
         out.put("interactive", &unless(event.interactive, true))?;
         out.put("evaluation_id", &event.evaluation_id)?;
-        body(&event.body, out)
+        body(&event.body, &mut out)?;
+        out.put("backfill", &unless(event.backfill, false))?;
+        out.0.end()
     }
 }
 
 /// The rest of the record: in JSON what the type has, in Avro every field.
 fn body<S: SerializeStruct, const JSON: bool>(
     body: &Body<'_>,
-    mut out: Fields<S, JSON>,
-) -> Result<S::Ok, S::Error> {
+    out: &mut Fields<S, JSON>,
+) -> Result<(), S::Error> {
     let outcome = match body {
         Body::Login { outcome, .. } | Body::Access { outcome } => Some(shared!("Outcome", OUTCOMES, outcome)),
         Body::Challenge { outcome, .. } => Some(shared!("Outcome", OUTCOMES, outcome)),
@@ -153,8 +155,7 @@ fn body<S: SerializeStruct, const JSON: bool>(
     out.put("verdict", &verdict)?;
     out.put("about", &about.map(Shape::<_, JSON>))?;
     out.put("by", &by)?;
-    out.put("assurance", &assurance)?;
-    out.0.end()
+    out.put("assurance", &assurance)
 }
 
 struct Fields<S, const JSON: bool>(S);
@@ -252,7 +253,7 @@ const CHANGES: [&str; 9] =
     ["start", "refresh", "context", "end", "create", "update", "reset", "revoke", "other"];
 
 /// An upper bound: JSON leaves out what is absent.
-const FIELDS: usize = 42;
+const FIELDS: usize = 43;
 
 #[cfg(test)]
 mod tests {

@@ -258,6 +258,7 @@ mod tests {
             network_hint: Some(NetworkHint { asn: Some(1221), class: Some(NetworkClass::Carrier) }),
             interactive: true,
             evaluation_id: None,
+            backfill: false,
             body: Body::Login { outcome: Outcome::Success, failure_reason: None, factors: Factors::NONE },
         }
     }

@@ -9,10 +9,12 @@
 //! A repeat gives no decision. A late event (older than the user's newest by more than ten minutes)
 //! is scored, and what it says against the user counts; it teaches nothing and is no fix. A user of
 //! whom nothing is known begins with a success, or with an event of a source that may begin one:
-//! anything else is decided on an empty profile, and nothing of it is stored.
+//! anything else is decided on an empty profile, and nothing of it is stored. A backfilled event is
+//! decided as in report-only mode: it teaches what it would, and raises no risk, alert or revocation.
 
 mod alert;
 mod apps;
+mod backfill;
 mod behavior;
 mod challenge;
 mod feedback;
@@ -29,6 +31,7 @@ mod workload;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use backfill::MARK as BACKFILL_MARK;
 pub use lifetime::{LIFETIME, Lifetime};
 
 use crate::engine::baseline::codec::whole_second;
@@ -38,13 +41,13 @@ use crate::engine::decide::{Decided, Standpoint, decide};
 use crate::engine::policy::Policy;
 use crate::engine::score::{Scored, score};
 use crate::engine::signals;
-use crate::model::decision::{Basis, Decision, Reason, Ruling};
+use crate::model::decision::{Basis, Decision, Reason, Ruling, UserRisk};
 use crate::model::event::{Body, Event};
 use crate::model::id::{Id128, Position, digest};
 use crate::model::observation::Observation;
 use crate::model::signal::{Severity, Signal};
 use crate::model::time::Timestamp;
-use crate::model::{ChallengeOutcome, Factors, History, Outcome, SessionChange};
+use crate::model::{ChallengeOutcome, Factors, History, Mode, Outcome, SessionChange};
 
 /// What a step rests on beside the event and the profile; the same for a whole unit.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +114,9 @@ pub fn step<'a>(
         setting.shadow.map(|other| shadow::judge(other, policy, &findings, profile, seen, standpoint));
     let scored = score(findings, seen, policy);
     let decided = decide(&scored, seen, standpoint, policy);
-    let decision_id = decision_id(event, &setting.basis);
+    let decided = if event.backfill { decided.on_trial() } else { decided };
+    let basis = backfill::basis(event, setting.basis);
+    let decision_id = decision_id(event, &basis);
     let outcome = Outcomes { scored: &scored, decided: &decided, presented, decision_id };
 
     let used_after_revocation = sessions::is_revoked(profile.core(), &stage);
@@ -120,13 +125,21 @@ pub fn step<'a>(
     let learned = learn::learn(profile, &stage, &outcome, watched.as_ref());
     sessions::note(profile.core_mut(), &stage, &outcome, learned);
     challenge::note(profile.core_mut(), &stage);
-    feedback::note(profile.core_mut(), &stage, whose);
+    if !event.backfill {
+        feedback::note(profile.core_mut(), &stage, whose);
+    }
     apps::note(profile, &stage, &outcome);
     tokens::note(profile, &stage);
     workload::note(profile, &stage);
-    let user_risk = standing::change(profile.core_mut(), standing, &stage, &outcome);
-    let revocations = revoke::revoke(profile.core_mut(), &stage, &outcome);
-    let alert = alert::alert(profile.core_mut(), &stage, &outcome, user_risk, used_after_revocation);
+    let (user_risk, revocations, alert) = if event.backfill {
+        // Nobody is told today of what happened then, and nobody answers for it.
+        (UserRisk { level: standing.level, previous: standing.level }, Vec::new(), None)
+    } else {
+        let user_risk = standing::change(profile.core_mut(), standing, &stage, &outcome);
+        let revocations = revoke::revoke(profile.core_mut(), &stage, &outcome);
+        let alert = alert::alert(profile.core_mut(), &stage, &outcome, user_risk, used_after_revocation);
+        (user_risk, revocations, alert)
+    };
     remember(profile, &stage, setting.lifetime);
 
     Stepped::Decided(Box::new(Ruling {
@@ -146,7 +159,7 @@ pub fn step<'a>(
             missing: decided.missing,
             action: decided.action,
             would: decided.would,
-            mode: policy.mode,
+            mode: if event.backfill { Mode::ReportOnly } else { policy.mode },
             // Of somebody of whom nothing is known nothing could be compared.
             confidence_permille: if history == History::None && stage.asked {
                 0
@@ -164,7 +177,7 @@ pub fn step<'a>(
             behavior: watched.map(|watched| watched.verdict),
             evaluation_id: event.evaluation_id.as_ref().map(borrow),
             facts: seen.facts,
-            basis: setting.basis,
+            basis,
             position,
         },
     }))

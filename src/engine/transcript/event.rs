@@ -102,6 +102,7 @@ fn set(event: &mut Map<String, Value>, kind: &str, word: &str) -> Result<(), Str
         "about_event" => ("about", json!({ "event_id": value })),
         "since" => ("about", json!({ "since": value })),
         "interactive" => ("interactive", json!(value == "true")),
+        "backfill" => ("backfill", json!(value == "true")),
         "typing" => ("keyboard_events", typing(value)?),
         "mouse" => ("mouse_events", mouse(value)?),
         other => (other, json!(value)),

@@ -20,6 +20,7 @@ pub(super) struct Fold {
     policy: Policy,
     shadow: Option<Policy>,
     lifetime: Lifetime,
+    limits: Limits,
     tables: Builtin,
     enricher: Enricher,
     stored: BTreeMap<(Vec<u8>, Part), Vec<u8>>,
@@ -35,8 +36,14 @@ pub(super) struct Told {
 }
 
 impl Fold {
-    pub(super) fn new(policy: Policy, shadow: Option<Policy>, lifetime: Lifetime) -> Self {
+    pub(super) fn new(
+        policy: Policy,
+        shadow: Option<Policy>,
+        lifetime: Lifetime,
+        backfill: Vec<String>,
+    ) -> Self {
         Self {
+            limits: Limits { backfill, ..Limits::default() },
             policy,
             shadow,
             lifetime,
@@ -50,7 +57,7 @@ impl Fold {
 
     /// `None` for a duplicate. Stores and loads every part in between: a profile lives in its bytes.
     pub(super) fn next(&mut self, value: &[u8], fallback_id: &str) -> Result<Option<Told>, Refused> {
-        let decoded = decode(value, Format::Json, fallback_id, None, &Limits::default());
+        let decoded = decode(value, Format::Json, fallback_id, None, &self.limits);
         let seen = self.enricher.enrich(decoded.map_err(Refused::Event)?.event, &self.tables);
         let key = format!("{}/{}", seen.event.tenant, seen.event.user).into_bytes();
         let broken = |error: &dyn std::fmt::Display| Refused::Engine(error.to_string());

@@ -7,6 +7,7 @@
 //! ```text
 //! profile_ttl 30d                                     as `[identity]` has it; before `policy`, as the next
 //! creates hr                                          a source that `[sources]` lets begin profiles
+//! backfills log                                       a source that `[identity]` lets backfill
 //! policy default
 //! > 2026-01-05 09:00 ada login at=london device=laptop ua=chrome-mac factors=password
 //! > 2026-01-06..2026-01-20 09:00 ada login …       every day; `weekdays` before the dates skips weekends
@@ -63,6 +64,7 @@ pub fn play_watched(
         fold: None,
         shadow: None,
         lifetime: Lifetime::default(),
+        backfill: Vec::new(),
         count: 0,
         mistakes: Vec::new(),
     };
@@ -120,6 +122,7 @@ struct Playing<'p> {
     fold: Option<Fold>,
     shadow: Option<Policy>,
     lifetime: Lifetime,
+    backfill: Vec<String>,
     count: usize,
     mistakes: Vec<Mistake>,
 }
@@ -129,7 +132,9 @@ impl Playing<'_> {
         if let Some(name) = line.strip_prefix("policy ") {
             // From here on with nobody known.
             let policy = self.read(name);
-            self.fold = policy.map(|policy| Fold::new(policy, self.shadow.clone(), self.lifetime.clone()));
+            self.fold = policy.map(|policy| {
+                Fold::new(policy, self.shadow.clone(), self.lifetime.clone(), self.backfill.clone())
+            });
         } else if let Some(name) = line.strip_prefix("shadow ") {
             if self.fold.is_some() {
                 return self.mistake(number, "`shadow` comes before `policy`; move it up".to_owned());
@@ -145,6 +150,8 @@ impl Playing<'_> {
             }
         } else if let Some(source) = line.strip_prefix("creates ") {
             self.lifetime.creators.insert(source.trim().to_owned());
+        } else if let Some(source) = line.strip_prefix("backfills ") {
+            self.backfill.push(source.trim().to_owned());
         } else if let Some(event) = line.strip_prefix("> ") {
             match event::expand(event, EVENTS_MAX.saturating_sub(self.count)) {
                 Ok(events) => self.fold_all(&events, out),
@@ -153,7 +160,7 @@ impl Playing<'_> {
         } else if !line.is_empty() && !line.starts_with('#') {
             self.mistake(
                 number,
-                format!("{} is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `> `, `< ` or `#`", quoted(line)),
+                format!("{} is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `backfills `, `> `, `< ` or `#`", quoted(line)),
             );
         }
     }
@@ -165,7 +172,8 @@ impl Playing<'_> {
     fn fold_all(&mut self, events: &[serde_json::Value], out: &mut String) {
         if self.fold.is_none() {
             let Some(policy) = self.read("default") else { return };
-            self.fold = Some(Fold::new(policy, self.shadow.clone(), self.lifetime.clone()));
+            self.fold =
+                Some(Fold::new(policy, self.shadow.clone(), self.lifetime.clone(), self.backfill.clone()));
         }
         let Some(fold) = &mut self.fold else { return };
         let mut last = String::new();
@@ -236,7 +244,7 @@ mod tests {
             &[
                 "none: no such policy",
                 "t.txt:2:1: `ada` is no time, expected one such as 09:00",
-                "t.txt:3:1: `and then` is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `> `, `< ` or `#`",
+                "t.txt:3:1: `and then` is no line of a transcript, expected one that begins with `policy `, `shadow `, `profile_ttl `, `creates `, `backfills `, `> `, `< ` or `#`",
             ],
         );
         check("policy seed\nshadow default\n", &["t.txt:2:1: `shadow` comes before `policy`; move it up"]);

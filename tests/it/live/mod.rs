@@ -5,6 +5,7 @@
 //! and runs them; without that environment they fail and say so, they never pass in silence.
 
 mod adapter;
+mod backfill;
 mod bench;
 mod broker;
 mod foreign;
