@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Detector, Finding, is_success};
+use super::{Detector, Finding, Measure, Unit, is_success};
 use crate::engine::baseline::Profile;
 use crate::engine::baseline::marks::Judged;
 use crate::engine::policy::Policy;
@@ -38,6 +38,17 @@ impl Detector for Behavior {
             return Finding::Unknown(Why::NoBehavior);
         };
         judge(judged)
+    }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Option<Measure> {
+        let glance = baseline.core().glance(&seen.keys, SAME_DEVICE, seen.event.occurred_at)?;
+        let deviation_centi = glance.judged.deviation_centi;
+        Some(Measure::up(
+            "spread that it is away from usual",
+            deviation_centi,
+            DEVIATION_CENTI + 1,
+            Unit::Hundredths,
+        ))
     }
 }
 

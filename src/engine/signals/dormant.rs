@@ -7,7 +7,9 @@
 //! Silent: for a user who was never learned; for events that are not interactive. Known false
 //! positives: parental leave, sabbaticals, seasonal work; it adds little and asks for nothing alone.
 
-use super::{Detector, Finding, applies_to_entries};
+use std::time::Duration;
+
+use super::{Detector, Finding, Measure, Unit, applies_to_entries};
 use crate::engine::baseline::Profile;
 use crate::engine::policy::Policy;
 use crate::model::evidence::Evidence;
@@ -25,27 +27,40 @@ impl Detector for Dormant {
         if !seen.event.interactive && !seen.event.is_workload() || !applies_to_entries(&seen.event) {
             return Finding::NotApplicable;
         }
-        let core = baseline.core();
-        if core.baseline().steps == 0 {
-            return Finding::Unknown(Why::NoBaseline);
-        }
-        let live = core.sessions().iter().filter(|session| !session.risky && !session.revoked);
-        let last = live.map(|session| session.last).fold(core.baseline().newest, Ord::max);
-        let silent = seen.event.occurred_at.since_or_zero(last);
+        let Some(silent) = silence(seen, baseline) else { return Finding::Unknown(Why::NoBaseline) };
         if silent < policy.dormant_after {
             return Finding::Quiet;
         }
-        let days = |time: std::time::Duration| u32::try_from(time.as_secs() / DAY_S).unwrap_or(u32::MAX);
         Finding::Found {
             severity: Severity::new(SEVERITY + days(silent).saturating_sub(days(policy.dormant_after))),
             centibans: Centibans::new(CENTIBANS),
             evidence: Evidence::Dormant {
                 silent_days: days(silent),
                 after_days: days(policy.dormant_after),
-                logins: core.baseline().logins,
+                logins: baseline.core().baseline().logins,
             },
         }
     }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Option<Measure> {
+        let silent = silence(seen, baseline)?;
+        Some(Measure::up("silence before it", days(silent), days(policy.dormant_after), Unit::Days))
+    }
+}
+
+/// Since the user was last learned, or seen in a session that nothing speaks against.
+fn silence(seen: &Observation<'_>, baseline: &Profile) -> Option<Duration> {
+    let core = baseline.core();
+    if core.baseline().steps == 0 {
+        return None;
+    }
+    let live = core.sessions().iter().filter(|session| !session.risky && !session.revoked);
+    let last = live.map(|session| session.last).fold(core.baseline().newest, Ord::max);
+    Some(seen.event.occurred_at.since_or_zero(last))
+}
+
+fn days(time: Duration) -> u32 {
+    u32::try_from(time.as_secs() / DAY_S).unwrap_or(u32::MAX)
 }
 
 const DAY_S: u64 = 86_400;

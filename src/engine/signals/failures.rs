@@ -8,7 +8,7 @@
 
 use statrs::distribution::{DiscreteCDF as _, Poisson};
 
-use super::{Detector, Finding, applies_to_attacks};
+use super::{Detector, Finding, Measure, Unit, applies_to_attacks};
 use crate::engine::baseline::Profile;
 use crate::engine::number::{log10, whole};
 use crate::engine::policy::Policy;
@@ -27,9 +27,7 @@ impl Detector for FailedBurst {
         if !applies_to_attacks(&seen.event) {
             return Finding::NotApplicable;
         }
-        let failures_centi =
-            baseline.core().failures().centi_at(seen.event.occurred_at, policy.failed_burst_half_life);
-        let threshold_centi = u32::from(policy.failed_burst_threshold).max(1) * 100;
+        let (failures_centi, threshold_centi) = failures(seen, baseline, policy);
         // Decay has taken a little of each by the time that the last one comes.
         if failures_centi.saturating_add(threshold_centi / 10) < threshold_centi {
             return Finding::Quiet;
@@ -45,6 +43,19 @@ impl Detector for FailedBurst {
             },
         }
     }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Option<Measure> {
+        let (failures_centi, threshold_centi) = failures(seen, baseline, policy);
+        let counts_from = threshold_centi - threshold_centi / 10;
+        Some(Measure::up("failures that weigh on it", failures_centi, counts_from, Unit::Hundredths))
+    }
+}
+
+/// How much is left of the failures before, and how much is a burst.
+fn failures(seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> (u32, u32) {
+    let at = seen.event.occurred_at;
+    let failures_centi = baseline.core().failures().centi_at(at, policy.failed_burst_half_life);
+    (failures_centi, u32::from(policy.failed_burst_threshold).max(1) * 100)
 }
 
 /// Against an honest user's typing errors: one per half-life is a clumsy hour.

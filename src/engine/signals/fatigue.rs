@@ -6,7 +6,7 @@
 //!
 //! Silent: never; without refused prompts it is quiet.
 
-use super::{Detector, Finding, applies_to_attacks};
+use super::{Detector, Finding, Measure, Unit, applies_to_attacks};
 use crate::engine::baseline::Profile;
 use crate::engine::policy::Policy;
 use crate::model::evidence::Evidence;
@@ -40,6 +40,12 @@ impl Detector for Fatigue {
                 threshold,
             },
         }
+    }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Option<Measure> {
+        let refused = baseline.core().refused_within(policy.challenge_fatigue_within, seen.event.occurred_at);
+        let threshold = policy.challenge_fatigue_threshold.max(1);
+        Some(Measure::up("prompts refused before it", refused.into(), threshold.into(), Unit::Count))
     }
 }
 

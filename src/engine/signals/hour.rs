@@ -10,7 +10,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Detector, Finding, applies_to_entries};
+use super::{Detector, Finding, Measure, Unit, applies_to_entries};
 use crate::engine::baseline::Profile;
 use crate::engine::baseline::hours::{BIN_MINUTES, BINS, DayKind, Hours, Local};
 use crate::engine::number::{cos, exp, whole};
@@ -35,13 +35,9 @@ impl Detector for Hour {
         if core.history() != History::Mature {
             return Finding::Unknown(Why::NoBaseline);
         }
-        let hours = &core.baseline().hours;
-        let total = u64::from(hours.total(DayKind::Workday)) + u64::from(hours.total(DayKind::Weekend));
-        if total == 0 {
+        let Some((local, share_millionths)) = share_near(seen, baseline) else {
             return Finding::Unknown(Why::NoBaseline);
-        }
-        let local = Local::of(seen.event.occurred_at, core.home_offset_minutes());
-        let share_millionths = mass_near(hours, local) / total;
+        };
         if share_millionths >= SHARE_MILLIONTHS_MIN {
             return Finding::Quiet;
         }
@@ -53,10 +49,32 @@ impl Detector for Hour {
                 minute_of_day: local.minute_of_day,
                 weekend: local.kind == DayKind::Weekend,
                 logins: core.baseline().logins,
-                usual_minute: usual_minute(hours),
+                usual_minute: usual_minute(&core.baseline().hours),
             },
         }
     }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Option<Measure> {
+        let (_, share_millionths) = share_near(seen, baseline)?;
+        let share = u32::try_from(share_millionths / 1000).unwrap_or(u32::MAX);
+        let counts_from = u32::try_from(SHARE_MILLIONTHS_MIN / 1000).unwrap_or(u32::MAX);
+        Some(Measure {
+            what: "share of the logins that are near",
+            value: share,
+            counts_from,
+            downwards: true,
+            unit: Unit::Permille,
+        })
+    }
+}
+
+/// The local time of the event, and how much of the user's weight lies near it, in millionths.
+fn share_near(seen: &Observation<'_>, baseline: &Profile) -> Option<(Local, u64)> {
+    let core = baseline.core();
+    let hours = &core.baseline().hours;
+    let total = u64::from(hours.total(DayKind::Workday)) + u64::from(hours.total(DayKind::Weekend));
+    let local = Local::of(seen.event.occurred_at, core.home_offset_minutes());
+    Some((local, mass_near(hours, local).checked_div(total)?))
 }
 
 /// Weight times millionths: what the bins of such a day put within 90 minutes of `local`.

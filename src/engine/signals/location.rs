@@ -11,13 +11,15 @@
 //! Silent: without a learned place, without a place of the event, for a relay or a satellite (their
 //! place is the operator's, not the user's).
 
-use super::{Detector, Finding, applies_to_entries};
-use crate::engine::baseline::Profile;
+use super::{Detector, Finding, Measure, Unit, applies_to_entries};
 use crate::engine::baseline::journal::is_place;
+use crate::engine::baseline::places::Nearest;
+use crate::engine::baseline::{Baseline, Profile};
 use crate::engine::policy::Policy;
 use crate::model::NetworkClass;
 use crate::model::evidence::Evidence;
 use crate::model::observation::Observation;
+use crate::model::place::{Coordinates, Country};
 use crate::model::signal::{Centibans, Severity, Signal, Why};
 
 pub(super) struct Location;
@@ -35,9 +37,7 @@ impl Detector for Location {
             return Finding::Unknown(Why::NoPlace);
         }
         let habits = baseline.core().baseline();
-        let country_seen = seen.facts.country.is_some_and(|country| {
-            habits.places.knows_country(country) || habits.networks.country(country).is_some()
-        });
+        let country_seen = seen.facts.country.is_some_and(|country| knows_country(habits, country));
         let network_seen = habits.networks.is_known(&seen.keys, &seen.facts);
         let places = u16::try_from(habits.places.len()).unwrap_or(u16::MAX);
 
@@ -47,8 +47,7 @@ impl Detector for Location {
         let Some(nearest) = habits.places.nearest(here) else { return Finding::Unknown(Why::NoBaseline) };
 
         let spread_km = u32::from(nearest.place.spread_hm / 10);
-        let blur_km = spread_km + u32::from(nearest.place.radius_km) + u32::from(here.radius_km);
-        let unit_km = blur_km.max(UNIT_KM_MIN);
+        let unit_km = unit_km(nearest, here);
         let nearest_km = nearest.distance_m / 1000;
         if nearest_km <= unit_km {
             return Finding::Quiet;
@@ -75,6 +74,21 @@ impl Detector for Location {
                 radius_km: here.radius_km,
             },
         }
+    }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Option<Measure> {
+        let habits = baseline.core().baseline();
+        let here = seen.facts.coordinates.filter(|at| at.is_point() && is_place(seen.facts.network_class))?;
+        let nearest = habits.places.nearest(here)?;
+        let unit_km = unit_km(nearest, here);
+        let is_new = seen.facts.country.is_some_and(|country| !knows_country(habits, country));
+        let counts_from = if is_new { unit_km + 1 } else { unit_km.saturating_mul(2) };
+        Some(Measure::up(
+            "distance to the nearest usual place",
+            nearest.distance_m / 1000,
+            counts_from,
+            Unit::Km,
+        ))
     }
 }
 
@@ -106,6 +120,17 @@ fn without_coordinates(
             radius_km: 0,
         },
     }
+}
+
+fn knows_country(habits: &Baseline, country: Country) -> bool {
+    habits.places.knows_country(country) || habits.networks.country(country).is_some()
+}
+
+/// How far two fixes of one place may lie apart.
+fn unit_km(nearest: Nearest<'_>, here: Coordinates) -> u32 {
+    let spread_km = u32::from(nearest.place.spread_hm / 10);
+    let blur_km = spread_km + u32::from(nearest.place.radius_km) + u32::from(here.radius_km);
+    blur_km.max(UNIT_KM_MIN)
 }
 
 fn is_carrier(seen: &Observation<'_>) -> bool {

@@ -9,6 +9,7 @@ mod failures;
 mod fatigue;
 mod hour;
 mod location;
+mod measure;
 mod network;
 #[cfg(test)]
 pub(crate) mod planted;
@@ -20,6 +21,8 @@ mod travel;
 mod workload;
 #[cfg(test)]
 mod world;
+
+pub use measure::{Measure, Unit};
 
 use std::any::Any;
 use std::cell::Cell;
@@ -38,6 +41,12 @@ pub(crate) trait Detector: Sync {
 
     /// Compares, and looks nothing up.
     fn inspect(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Finding;
+
+    /// The number that decides whether the finding counts, for people who ask how far it was from that;
+    /// `None` where no number decides, or there is nothing to take it of.
+    fn measure(&self, _seen: &Observation<'_>, _baseline: &Profile, _policy: &Policy) -> Option<Measure> {
+        None
+    }
 }
 
 /// What every detector said, by [`Signal::index`].
@@ -111,6 +120,17 @@ fn ask(detector: &dyn Detector, seen: &Observation<'_>, profile: &Profile, polic
         return Finding::NotApplicable;
     }
     detector.inspect(seen, profile, policy)
+}
+
+/// What the detector of `signal` measures, whatever it found.
+#[must_use]
+pub fn measure(
+    signal: Signal,
+    seen: &Observation<'_>,
+    profile: &Profile,
+    policy: &Policy,
+) -> Option<Measure> {
+    DETECTORS.iter().find(|one| one.signal() == signal)?.measure(seen, profile, policy)
 }
 
 /// What only people have: places, devices, waking hours, a way to type, patience. A program is

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use super::{Detector, Finding, applies_to_entries};
+use super::{Detector, Finding, Measure, Unit, applies_to_entries};
 use crate::engine::baseline::journal::is_fix;
 use crate::engine::baseline::places::Place;
 use crate::engine::baseline::{Fix, Profile};
@@ -38,13 +38,10 @@ impl Detector for Travel {
             return Finding::NotApplicable;
         }
         let Some(here) = here(seen) else { return Finding::Unknown(Why::NoPlace) };
-        let core = baseline.core();
-        let sessions = core.sessions().iter().filter_map(|session| session.fix);
-        let mut fixes = core.trusted_fix().into_iter().chain(sessions).peekable();
-        if fixes.peek().is_none() {
+        if fixes(baseline).next().is_none() {
             return Finding::Unknown(Why::NoFix);
         }
-        let fastest = fixes.filter_map(|fix| leg(fix, here, seen)).max_by_key(|leg| leg.least_kmh);
+        let fastest = fastest(here, seen, baseline);
         let Some(leg) = fastest.filter(Leg::is_impossible) else { return Finding::Quiet };
         if is_egress(leg.from, here, seen, baseline) {
             return Finding::Quiet;
@@ -63,6 +60,23 @@ impl Detector for Travel {
             },
         }
     }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, _policy: &Policy) -> Option<Measure> {
+        let here = here(seen)?;
+        let least_kmh = fastest(here, seen, baseline)?.least_kmh;
+        Some(Measure::up("least speed from the last places", least_kmh, AIRLINER_KMH + 1, Unit::Kmh))
+    }
+}
+
+/// The last trusted fix, and those of the live sessions.
+fn fixes(baseline: &Profile) -> impl Iterator<Item = Fix> {
+    let core = baseline.core();
+    let sessions = core.sessions().iter().filter_map(|session| session.fix);
+    core.trusted_fix().into_iter().chain(sessions)
+}
+
+fn fastest(here: Coordinates, seen: &Observation<'_>, baseline: &Profile) -> Option<Leg> {
+    fixes(baseline).filter_map(|fix| leg(fix, here, seen)).max_by_key(|leg| leg.least_kmh)
 }
 
 /// The way from one fix to the event.

@@ -16,7 +16,7 @@
 //! third day.
 
 use super::hour::mass_near;
-use super::{Detector, Finding, applies_to_sessions};
+use super::{Detector, Finding, Measure, Unit, applies_to_sessions};
 use crate::engine::baseline::Profile;
 use crate::engine::baseline::hours::{DayKind, Local};
 use crate::engine::policy::Policy;
@@ -66,6 +66,13 @@ impl Detector for ServiceIdentity {
                 hour_seen,
             },
         }
+    }
+
+    fn measure(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Option<Measure> {
+        let known = baseline.workload.as_ref()?;
+        let limit = known.limit(policy.service_identity_times)?;
+        let per_hour = known.with_this(seen.event.occurred_at);
+        Some(Measure::up("events of this hour", per_hour, limit.saturating_add(1), Unit::Count))
     }
 }
 

@@ -21,6 +21,7 @@ mod feedback;
 mod held;
 mod learn;
 mod lifetime;
+mod look;
 mod revoke;
 mod sessions;
 mod shadow;
@@ -32,9 +33,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use backfill::MARK as BACKFILL_MARK;
+use behavior::Watched;
 pub use lifetime::{LIFETIME, Lifetime};
+pub use look::{Looked, look};
 
 use crate::engine::baseline::codec::whole_second;
+use crate::engine::baseline::marks::Standing;
 use crate::engine::baseline::recent::Whose;
 use crate::engine::baseline::{Core, Part, Profile};
 use crate::engine::decide::{Decided, Standpoint, decide};
@@ -75,41 +79,14 @@ pub fn step<'a>(
     position: Position<'a>,
     setting: &Setting<'a>,
 ) -> Stepped<'a> {
-    let event = &seen.event;
-    let at = event.occurred_at;
-    if let Some(part) = profile.needs(event.kind()).iter().next() {
-        return Stepped::Missing(part);
-    }
-    if event.has_own_id && profile.core().recent().has(seen.keys.event) {
-        return Stepped::Duplicate;
-    }
-    if profile.exists()
-        && at.since(profile.core().newest()).is_some_and(|silent| silent > setting.lifetime.profile_ttl)
-    {
-        profile.forget();
-    }
-    let known = profile.exists();
-    let policy = setting.policy.of_tenant(&event.tenant);
-    let stage = Stage {
-        seen,
-        at,
-        known,
-        late: known && profile.core().newest().since(at).is_some_and(|behind| behind > LATE_AFTER),
-        success: is_success(event),
-        asked: is_asked(event),
-        policy,
+    let Ready { stage, watched, standing, standpoint } = match ready(profile, seen, setting) {
+        Ok(ready) => ready,
+        Err(stepped) => return stepped,
     };
-
-    if !stage.late {
-        held::settle(profile, at, policy.unanswered);
-    }
-    let watched = behavior::watch(profile, &stage);
-    let history = profile.core().history();
-    let standing = profile.core().standing().as_of(at);
-    let presented = presented(profile.core(), seen);
+    let (event, at, policy, history) = (&seen.event, stage.at, stage.policy, standpoint.history);
+    let presented = standpoint.presented;
 
     let findings = signals::inspect(seen, profile, policy);
-    let standpoint = Standpoint { history, user_risk: standing.level, presented };
     let shadow =
         setting.shadow.map(|other| shadow::judge(other, policy, &findings, profile, seen, standpoint));
     let scored = score(findings, seen, policy);
@@ -181,6 +158,58 @@ pub fn step<'a>(
             position,
         },
     }))
+}
+
+/// The profile as the signals look at it, and what is known before they do.
+struct Ready<'a> {
+    stage: Stage<'a>,
+    watched: Option<Watched>,
+    standing: Standing,
+    standpoint: Standpoint,
+}
+
+/// Everything before the signals; what ends here gives no decision.
+fn ready<'a>(
+    profile: &mut Profile,
+    seen: &'a Observation<'a>,
+    setting: &Setting<'a>,
+) -> Result<Ready<'a>, Stepped<'a>> {
+    let event = &seen.event;
+    let at = event.occurred_at;
+    if let Some(part) = profile.needs(event.kind()).iter().next() {
+        return Err(Stepped::Missing(part));
+    }
+    if event.has_own_id && profile.core().recent().has(seen.keys.event) {
+        return Err(Stepped::Duplicate);
+    }
+    if profile.exists()
+        && at.since(profile.core().newest()).is_some_and(|silent| silent > setting.lifetime.profile_ttl)
+    {
+        profile.forget();
+    }
+    let known = profile.exists();
+    let policy = setting.policy.of_tenant(&event.tenant);
+    let stage = Stage {
+        seen,
+        at,
+        known,
+        late: known && profile.core().newest().since(at).is_some_and(|behind| behind > LATE_AFTER),
+        success: is_success(event),
+        asked: is_asked(event),
+        policy,
+    };
+
+    if !stage.late {
+        held::settle(profile, at, policy.unanswered);
+    }
+    let watched = behavior::watch(profile, &stage);
+    let standing = profile.core().standing().as_of(at);
+    let standpoint = Standpoint {
+        history: profile.core().history(),
+        user_risk: standing.level,
+        presented: presented(profile.core(), seen),
+    };
+    Ok(Ready { stage, watched, standing, standpoint })
 }
 
 /// What every stage after the first looks at.
