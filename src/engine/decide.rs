@@ -108,7 +108,7 @@ fn is_asked(event: &Event<'_>) -> bool {
 }
 
 /// A missing password alone asks for nothing: inside a session nobody types it again.
-fn demand(missing: Factors) -> Action {
+pub(crate) fn demand(missing: Factors) -> Action {
     if missing.has(Factor::Biometric) || missing.has(Factor::HardwareKey) {
         Action::StepUp
     } else if missing.has(Factor::Totp) {

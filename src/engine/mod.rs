@@ -13,6 +13,7 @@ pub mod document;
 pub mod emit;
 pub mod enrich;
 pub(crate) mod escape;
+pub mod explain;
 pub mod number;
 pub mod policy;
 pub(crate) mod schema;

@@ -6,14 +6,17 @@
 //!
 //! A record that makes a detector panic is rejected; its profile is what it was before.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::profiles::{Damaged, Folded, Profiles};
 use crate::engine::baseline::Part;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit;
 use crate::engine::enrich::Enricher;
+use crate::engine::explain::Context;
 use crate::engine::step::Setting;
 use crate::model::decision::Ruling;
-use crate::model::id::Position;
+use crate::model::id::{Position, UserKey};
 use crate::model::observation::Observation;
 use crate::model::{Action, EventType, Reject};
 use crate::ports::ledger::Mark;
@@ -102,12 +105,50 @@ impl FileLane {
         out: &mut Vec<u8>,
         watch: &mut dyn FnMut(&Ruling<'_>),
     ) -> Result<Told, Damaged> {
+        self.fold(line, decoded, (tables, setting), out, &mut |_, _| Ok(()), watch)
+    }
+
+    /// The same, and what an explanation of it needs beside its line, if it gave a decision.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn explain(
+        &mut self,
+        line: u64,
+        decoded: Result<Decoded<'_>, Rejected>,
+        tables: &dyn Tables,
+        setting: &Setting<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(Told, Option<Context>), Damaged> {
+        let mut context = None;
+        let mut before = |profiles: &Profiles, seen: &Observation<'_>| {
+            let user = UserKey::new(&seen.event.tenant, &seen.event.user);
+            let profile = profiles.copy(&user)?;
+            // A detector that panics does so again in the fold, which says so.
+            let looked = AssertUnwindSafe(|| Context::of(profile, seen, setting));
+            context = catch_unwind(looked).unwrap_or_default();
+            Ok(())
+        };
+        let told = self.fold(line, decoded, (tables, setting), out, &mut before, &mut |_| ())?;
+        Ok((told, context.filter(|_| matches!(told, Told::Decided { .. }))))
+    }
+
+    fn fold(
+        &mut self,
+        line: u64,
+        decoded: Result<Decoded<'_>, Rejected>,
+        (tables, setting): (&dyn Tables, &Setting<'_>),
+        out: &mut Vec<u8>,
+        before: &mut Before<'_>,
+        watch: &mut dyn FnMut(&Ruling<'_>),
+    ) -> Result<Told, Damaged> {
         let start = out.len();
         let position = Position { topic: None, partition: 0, offset: self.mark.offset };
         let (mut chain, mut told) = (self.mark.chain, Told::Duplicate);
         let taken = match decoded {
             Ok(decoded) => {
                 let seen = self.enricher.enrich(decoded.event, tables);
+                before(&self.profiles, &seen)?;
                 let folded = self.profiles.fold(&seen, position, setting, &mut |ruling| {
                     chain = emit::decision_json(&ruling.decision, chain, out);
                     told = Told::Decided { action: ruling.decision.action, kind: ruling.decision.kind };
@@ -133,6 +174,9 @@ impl FileLane {
         Ok(told)
     }
 }
+
+/// Looks at an observation, and at the profiles before it is folded.
+type Before<'b> = dyn FnMut(&Profiles, &Observation<'_>) -> Result<(), Damaged> + 'b;
 
 /// A line for a record that was not taken.
 pub(super) fn reject(line: u64, rejected: &Rejected, out: &mut Vec<u8>) {

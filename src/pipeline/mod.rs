@@ -9,6 +9,7 @@ pub mod cache;
 pub mod chain;
 pub mod dispatch;
 pub mod drift;
+pub mod explain;
 pub mod file;
 pub mod filter;
 pub mod intake;

@@ -19,7 +19,7 @@ use crate::engine::decode::Rejected;
 use crate::engine::step::{Setting, Stepped, step};
 use crate::model::EventType;
 use crate::model::decision::Ruling;
-use crate::model::id::Position;
+use crate::model::id::{Position, UserKey};
 use crate::model::observation::Observation;
 
 /// What a fold made of an observation.
@@ -83,6 +83,26 @@ impl Profiles {
             }
         }
         Ok(())
+    }
+
+    /// A copy of a user's profile, with all its parts; absent when nothing is known of the user.
+    ///
+    /// # Errors
+    /// When a saved profile is not what the engine wrote.
+    pub fn copy(&self, user: &UserKey) -> Result<Profile, Damaged> {
+        let slot = self.users.find(user.as_bytes());
+        let copy = || {
+            let mut profile = self.users.load(slot)?;
+            for part in profile.core().parts().iter() {
+                let state = self.users.stored(slot).and_then(|stored| stored.part(part));
+                profile.load(part, state)?;
+            }
+            Ok(profile)
+        };
+        copy().map_err(|error: ProfileError| Damaged {
+            user: String::from_utf8_lossy(user.as_bytes()).into_owned(),
+            what: error.to_string(),
+        })
     }
 
     /// Decides `seen` as the record at `position` and learns what may be learned. `watch` sees the

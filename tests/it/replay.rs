@@ -113,7 +113,7 @@ fn what_was_decided_comes_out_again() {
 }
 
 /// An Avro container file of decisions, written by hand.
-fn container(decisions: &[&str]) -> Vec<u8> {
+pub(super) fn container(decisions: &[&str]) -> Vec<u8> {
     fn long(value: usize, out: &mut Vec<u8>) {
         let mut rest = (value as u64) << 1;
         while rest >= 0x80 {

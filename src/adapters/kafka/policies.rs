@@ -15,6 +15,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::admin::{Failure, refused};
 use super::connection::Connection;
 use super::events::reader;
+use super::log::KafkaLog;
 use crate::model::id::Digest;
 
 /// Where policies lie, whatever the number of partitions: they belong to no lane.
@@ -72,6 +73,22 @@ pub fn known(connection: &Connection, topic: &str) -> Result<BTreeSet<Digest>, F
             });
         }
     }
+}
+
+/// The record of a policy in `topic`.
+///
+/// # Errors
+/// When the broker does not answer, or does not let us read.
+pub fn find(connection: &Connection, topic: &str, policy: Digest) -> Result<Option<Vec<u8>>, Failure> {
+    let mut log = KafkaLog::open(connection, topic, PARTITION)?;
+    let mut found = None;
+    while let Some(value) = log.next(|record| {
+        let is_it = record.key.and_then(digest_in) == Some(policy);
+        is_it.then(|| record.value.map(<[u8]>::to_vec)).flatten()
+    })? {
+        found = value.or(found);
+    }
+    Ok(found)
 }
 
 fn digest_in(key: &[u8]) -> Option<Digest> {

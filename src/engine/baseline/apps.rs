@@ -52,6 +52,10 @@ impl Apps {
         self.apps.is_empty()
     }
 
+    pub fn iter(&self) -> std::slice::Iter<'_, App> {
+        self.apps.iter()
+    }
+
     #[must_use]
     pub fn find(&self, key: u64) -> Option<&App> {
         self.apps.iter().find(|app| app.key == key40(key))

@@ -109,6 +109,17 @@ pub enum Cause {
 
 impl Cause {
     const ALL: [Self; 5] = [Self::None, Self::Missing, Self::Reported, Self::TokenReuse, Self::SessionDevice];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Missing => "missing_factors",
+            Self::Reported => "reported",
+            Self::TokenReuse => "token_reuse",
+            Self::SessionDevice => "session_device",
+        }
+    }
 }
 
 /// The user's risk.

@@ -59,6 +59,11 @@ impl<const F: usize> Habit<F> {
         self.now.tally
     }
 
+    /// Batches learned.
+    pub(super) const fn learned(&self) -> u32 {
+        self.now.count
+    }
+
     /// Remembers a batch that was seen, learned or not.
     pub(super) fn see(&mut self, row: &Row<F>, at: Timestamp) {
         let is_of_now = |seen: &(Timestamp, Row<F>)| at.since(seen.0).is_some_and(|age| age <= RECENT);

@@ -128,6 +128,12 @@ macro_rules! part {
                 Habit::decode(bytes).map(Self)
             }
 
+            /// Batches learned.
+            #[must_use]
+            pub const fn batches(&self) -> u32 {
+                self.0.learned()
+            }
+
             /// The newest self that learned nothing at or after `before`: what un-learning returns to.
             #[must_use]
             pub fn as_of(&self, before: Timestamp) -> Option<Self> {

@@ -134,6 +134,19 @@ pub fn policy_avro(policy: &Policy, out: &mut Vec<u8>) {
     avro(&POLICY, &PolicyText(policy), out);
 }
 
+/// Reads a policy's record. `None` when it is none, or when what it says is no policy for this version.
+#[must_use]
+pub fn policy_read(value: &[u8]) -> Option<Policy> {
+    #[derive(serde::Deserialize)]
+    struct Wire {
+        name: String,
+        texts: Vec<String>,
+    }
+    let Opened::Datum(schema, datum) = POLICY.open(value) else { return None };
+    let wire: Wire = from_datum(datum, schema).ok()?;
+    Policy::of_texts(&wire.name, &wire.texts).ok()
+}
+
 struct PolicyText<'p>(&'p Policy);
 
 impl Serialize for PolicyText<'_> {

@@ -25,7 +25,8 @@ use serde::Serialize;
 pub use chain::next_chain;
 pub use confluent::{Ids, confluent};
 pub use envelope::{
-    ProfilePart, RejectedRecord, policy_avro, profile_avro, profile_read, rejected_avro, rejected_json,
+    ProfilePart, RejectedRecord, policy_avro, policy_read, profile_avro, profile_read, rejected_avro,
+    rejected_json,
 };
 pub use event::event_record;
 pub use line::Line;

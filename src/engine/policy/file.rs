@@ -30,6 +30,18 @@ impl Policy {
         parse(name_or_path, &text, &mut |name| extended(name, path.parent(), read))
     }
 
+    /// A policy of its texts, what is extended first: as [`Policy::texts`] has them.
+    pub fn of_texts(name: &str, texts: &[String]) -> Result<Self, Vec<Mistake>> {
+        let Some((text, extended)) = texts.split_last() else {
+            return Err(vec![Mistake::of_file(name, "it has no text; expected the texts of a policy")]);
+        };
+        let mut extended = extended.iter().rev();
+        parse(name, text, &mut |file| {
+            let text = extended.next().ok_or_else(|| format!("the text of `{file}` is not there"))?;
+            Ok(Extended { file: file.to_owned(), text: text.clone() })
+        })
+    }
+
     /// A shipped policy: the seed alone, or what `ward` uses unless told otherwise.
     #[must_use]
     pub fn shipped(name: &str) -> Option<Self> {
