@@ -9,12 +9,14 @@ mod config;
 mod decisions;
 mod demo;
 mod events;
+mod explain;
 mod export;
 mod feedback;
 mod flags;
 mod interrupt;
 mod manual;
 mod policy;
+mod profile;
 mod replay;
 mod revoke;
 mod run;
@@ -24,6 +26,7 @@ mod simulate;
 mod tables;
 mod topics;
 mod verify;
+mod whom;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -34,6 +37,7 @@ pub use manual::reference;
 
 use crate::engine::REVISION;
 use crate::engine::document::Mistake;
+use crate::engine::explain::Ink;
 use crate::model::time::Timestamp;
 
 /// Self-hosted identity-risk engine: identity events in, explained decisions and revocations out.
@@ -62,6 +66,8 @@ enum Command {
     Policy(policy::Args),
     Alerts(alerts::Args),
     Backfill(backfill::Args),
+    Explain(explain::Args),
+    Profile(profile::Args),
     Feedback(feedback::Args),
     Revoke(revoke::Args),
     Simulate(simulate::Args),
@@ -136,6 +142,8 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => policy::run(args),
         Command::Alerts(args) => alerts::run(args),
         Command::Backfill(args) => backfill::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Profile(args) => profile::run(args),
         Command::Feedback(args) => feedback::run(args),
         Command::Revoke(args) => revoke::run(args),
         Command::Simulate(args) => simulate::run(args),
@@ -164,6 +172,13 @@ pub(crate) fn say(line: &str) {
 /// The command's result, on stdout. Whoever reads it may leave before the end.
 pub(crate) fn print(text: &str) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// Colours for a terminal, unless NO_COLOR says otherwise.
+fn ink(is_terminal: bool) -> Ink {
+    let is_coloured =
+        is_terminal && !crate::config::environment().contains_key(std::ffi::OsStr::new("NO_COLOR"));
+    if is_coloured { Ink::Coloured } else { Ink::Plain }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a command's now is its argument to everything below")]

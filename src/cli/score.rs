@@ -3,6 +3,7 @@
 mod output;
 mod tally;
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use output::Output;
@@ -10,16 +11,19 @@ use tally::Tally;
 
 use super::events::{Ended, FileFormat, Input, Take};
 use super::interrupt::Interrupt;
-use super::{Failure, hash_seed, tables};
+use super::{Failure, hash_seed, ink, tables};
 use crate::adapters::files::saved::{Entry, Progress, Saved};
 use crate::app;
 use crate::engine::REVISION;
 use crate::engine::baseline::Part;
 use crate::engine::decode::{Decoded, Rejected};
+use crate::engine::emit::Stored;
+use crate::engine::explain::{Explanation, Ink, brief, render};
 use crate::engine::policy::Policy;
 use crate::engine::step::Setting;
 use crate::model::decision::{Basis, Ruling};
 use crate::pipeline::file::FileLane;
+use crate::pipeline::profiles::Damaged;
 use crate::ports::tables::Tables;
 
 /// Score a file of events: one decision a line, in input order.
@@ -59,6 +63,10 @@ pub(super) struct Args {
     /// Writes the alerts into a file, one JSON line each; `ward alerts` renders them for a SIEM.
     #[arg(long, value_name = "FILE")]
     alerts_out: Option<PathBuf>,
+    /// Explains every decision to people, on standard error; what is uneventful in one line. The lines on
+    /// standard output stay as they are.
+    #[arg(long)]
+    explain: bool,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments as parsed")]
@@ -88,7 +96,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         tables: &*tables,
         setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis, lifetime: &settings.lifetime },
         output,
-        tally: Tally::new(input.length),
+        tally: Tally::new(input.length, !args.explain),
+        explain: args.explain.then(|| ink(std::io::stderr().is_terminal())),
         interrupt: Interrupt::listen(),
     };
     match input.read(args.format, &settings.identity, &mut scoring) {
@@ -116,6 +125,8 @@ struct Scoring<'s> {
     setting: Setting<'s>,
     output: Output,
     tally: Tally,
+    /// Decisions are explained, in this ink.
+    explain: Option<Ink>,
     interrupt: Interrupt,
 }
 
@@ -129,16 +140,31 @@ impl Take for Scoring<'_> {
     }
 
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {
-        let Output { lines: out, alerts, .. } = &mut self.output;
+        let Self { lane, tables, setting, output, explain, .. } = self;
+        let Output { lines: out, alerts, explanations, .. } = output;
         let watch = &mut |ruling: &Ruling<'_>| {
             if let (Some(alerts), Some(alert)) = (alerts.as_mut(), &ruling.alert) {
                 alerts.add(alert);
             }
         };
-        let told = self.lane.take(line, decoded, self.tables, &self.setting, out, watch);
-        let told = told.map_err(|damaged| {
+        let damaged = |damaged: Damaged| {
             Ended::Failed(Failure::input(format!("{damaged}; remove the saved state to begin anew")))
-        })?;
+        };
+        let told = match explain {
+            None => lane.take(line, decoded, *tables, setting, out, watch).map_err(damaged)?,
+            Some(ink) => {
+                let start = out.len();
+                let taken = lane.explain(line, decoded, *tables, setting, out, watch);
+                let (told, context) = taken.map_err(damaged)?;
+                let said = out.get(start..).unwrap_or_default();
+                if let (Some(context), Ok(decision)) = (context, Stored::from_json(said)) {
+                    let it = Explanation::of(&decision, Some(setting.policy), Some(context));
+                    let text = if it.is_uneventful() { brief(&it, *ink) } else { render(&it, *ink) };
+                    explanations.add(&text, !it.is_uneventful());
+                }
+                told
+            }
+        };
         self.tally.count(told);
         self.output.flush_when_full()
     }

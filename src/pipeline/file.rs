@@ -119,6 +119,7 @@ impl FileLane {
         tables: &dyn Tables,
         setting: &Setting<'_>,
         out: &mut Vec<u8>,
+        watch: &mut dyn FnMut(&Ruling<'_>),
     ) -> Result<(Told, Option<Context>), Damaged> {
         let mut context = None;
         let mut before = |profiles: &Profiles, seen: &Observation<'_>| {
@@ -129,7 +130,7 @@ impl FileLane {
             context = catch_unwind(looked).unwrap_or_default();
             Ok(())
         };
-        let told = self.fold(line, decoded, (tables, setting), out, &mut before, &mut |_| ())?;
+        let told = self.fold(line, decoded, (tables, setting), out, &mut before, watch)?;
         Ok((told, context.filter(|_| matches!(told, Told::Decided { .. }))))
     }
 

@@ -90,16 +90,8 @@ impl Profiles {
     /// # Errors
     /// When a saved profile is not what the engine wrote.
     pub fn copy(&self, user: &UserKey) -> Result<Profile, Damaged> {
-        let slot = self.users.find(user.as_bytes());
-        let copy = || {
-            let mut profile = self.users.load(slot)?;
-            for part in profile.core().parts().iter() {
-                let state = self.users.stored(slot).and_then(|stored| stored.part(part));
-                profile.load(part, state)?;
-            }
-            Ok(profile)
-        };
-        copy().map_err(|error: ProfileError| Damaged {
+        let stored = self.users.stored(self.users.find(user.as_bytes()));
+        Profile::from_parts(|part| stored.and_then(|stored| stored.part(part))).map_err(|error| Damaged {
             user: String::from_utf8_lossy(user.as_bytes()).into_owned(),
             what: error.to_string(),
         })

@@ -28,7 +28,7 @@ pub(super) fn mark(out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// When it is not this part, or written by a version that this one does not know.
-pub(super) fn state(value: &[u8], part: Part) -> Result<&[u8], String> {
+pub fn state(value: &[u8], part: Part) -> Result<&[u8], String> {
     let read = profile_read(value).map_err(|rejected| rejected.detail)?;
     if read.part != part.name() {
         return Err(format!("it holds part `{}` under the key of `{part}`", read.part));

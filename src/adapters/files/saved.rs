@@ -61,21 +61,25 @@ impl Saved {
         }
     }
 
+    /// Whether something was saved in this folder.
+    #[must_use]
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
+    /// Hands out what was saved without taking the folder: a run that saves meanwhile puts a new file in
+    /// the place of this one.
+    pub fn look(
+        folder: &Path,
+        each: impl FnMut(Entry<'_>) -> Result<(), String>,
+    ) -> Result<Option<Progress>, Error> {
+        load(folder, each)
+    }
+
     /// Hands out what was saved; `None` when nothing was. What `each` took before an error is to be
     /// thrown away.
-    pub fn load(
-        &self,
-        mut each: impl FnMut(Entry<'_>) -> Result<(), String>,
-    ) -> Result<Option<Progress>, Error> {
-        let path = self.folder.join(FILE);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::Unusable { path, error }),
-        };
-        let mut reader =
-            Hashed { io: BufReader::with_capacity(BUFFER_BYTES, file), hasher: blake3::Hasher::new() };
-        read(&mut reader, &mut each).map(Some).map_err(|what| Error::Damaged { path, what })
+    pub fn load(&self, each: impl FnMut(Entry<'_>) -> Result<(), String>) -> Result<Option<Progress>, Error> {
+        load(&self.folder, each)
     }
 
     /// Replaces what was saved. `fill` calls its argument once a part.
@@ -101,6 +105,21 @@ impl Saved {
         };
         write().map_err(unusable)
     }
+}
+
+fn load(
+    folder: &Path,
+    mut each: impl FnMut(Entry<'_>) -> Result<(), String>,
+) -> Result<Option<Progress>, Error> {
+    let path = folder.join(FILE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::Unusable { path, error }),
+    };
+    let mut reader =
+        Hashed { io: BufReader::with_capacity(BUFFER_BYTES, file), hasher: blake3::Hasher::new() };
+    read(&mut reader, &mut each).map(Some).map_err(|what| Error::Damaged { path, what })
 }
 
 /// Whatever passes through is part of the checksum.

@@ -86,6 +86,45 @@ impl SledStore {
         Ok(Opened { store: Self::over(db, folder), quarantined: Some((aside, why)) })
     }
 
+    /// Whether a store is in this folder.
+    #[must_use]
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(LIVE).is_dir()
+    }
+
+    /// Shows every part whose key begins with `user` and NUL, in whatever partition, with the partition.
+    /// Nothing of the store is changed: its sign of a clean stop stays.
+    ///
+    /// # Errors
+    /// Unusable: there is none, another process has it, or the disk refuses. Damaged.
+    pub fn look(
+        folder: &Path,
+        user: &[u8],
+        visit: &mut dyn FnMut(i32, &[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        if !Self::is_in(folder) || folder.join(SICK).exists() {
+            return Err(unusable(folder, "there is no store, or one that is put aside at the next start"));
+        }
+        let db = open_db(&folder.join(LIVE), LOOK_CACHE_BYTES).map_err(|why| match why.contains(LOCKED) {
+            true => unusable(folder, "another process uses it"),
+            false => unusable(folder, &why),
+        })?;
+        let prefix = [user, &[0]].concat();
+        for name in db.tree_names() {
+            let number =
+                name.strip_prefix(b"p").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+            let Some(partition) = number else { continue };
+            let found = guarded(partition, || {
+                db.open_tree(&name)?.scan_prefix(&prefix).collect::<Result<Vec<_>, _>>()
+            })?;
+            for (key, stored) in found {
+                let (value, _) = value::unwrap(&key, &stored).map_err(|what| damaged(partition, what))?;
+                visit(partition, &key, value);
+            }
+        }
+        Ok(())
+    }
+
     fn over(db: sled::Db, folder: &Path) -> Self {
         Self { db, folder: folder.to_owned(), trees: Mutex::default() }
     }
@@ -370,6 +409,8 @@ fn name(partition: i32) -> Vec<u8> {
     format!("p{partition}").into_bytes()
 }
 
+/// One user is looked at.
+const LOOK_CACHE_BYTES: u64 = 16 << 20;
 const LIVE: &str = "profiles";
 /// A file that says that the folder is damaged although it opens.
 const SICK: &str = "damaged";

@@ -1,7 +1,7 @@
 //! Lines to standard output, and the same ones into a file.
 
 use std::fs::File;
-use std::io::{ErrorKind, StdoutLock, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, StdoutLock, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::Failure;
@@ -16,6 +16,10 @@ pub(super) struct Output {
     pub(super) alerts: Option<Alerts>,
     /// Lines are appended here.
     pub(super) lines: Vec<u8>,
+    /// Explanations of what stands in them, for people.
+    pub(super) explanations: Explanations,
+    /// Somebody watches: what was decided comes before what explains it.
+    is_watched: bool,
 }
 
 /// The alerts of a file that goes on, one JSON line each.
@@ -33,6 +37,17 @@ impl Alerts {
     }
 }
 
+#[derive(Debug, Default)]
+pub(super) struct Explanations(String);
+
+impl Explanations {
+    /// One of many lines stands apart from the others.
+    pub(super) fn add(&mut self, text: &str, stands_apart: bool) {
+        let gap = if stands_apart { "\n" } else { "" };
+        self.0.extend([gap, text, gap]);
+    }
+}
+
 impl Output {
     pub(super) fn open(copy: Option<&Path>, alerts: Option<&Path>) -> Result<Self, String> {
         let create = |path: &Path| match File::create(path) {
@@ -42,12 +57,24 @@ impl Output {
         let file = copy.map(create).transpose()?;
         let alerts = alerts.map(create).transpose()?;
         let alerts = alerts.map(|(path, file)| Alerts { path, file, lines: Vec::new() });
-        Ok(Self { stdout: std::io::stdout().lock(), file, alerts, lines: Vec::with_capacity(2 * FULL_BYTES) })
+        Ok(Self {
+            stdout: std::io::stdout().lock(),
+            file,
+            alerts,
+            lines: Vec::with_capacity(2 * FULL_BYTES),
+            explanations: Explanations::default(),
+            is_watched: std::io::stderr().is_terminal(),
+        })
     }
 
     /// Writes when enough has come together.
     pub(super) fn flush_when_full(&mut self) -> Result<(), Ended> {
-        if self.lines.len() < FULL_BYTES { Ok(()) } else { self.flush() }
+        let is_explained = self.is_watched && !self.explanations.0.is_empty();
+        if is_explained || self.lines.len() + self.explanations.0.len() >= FULL_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Ended> {
@@ -63,6 +90,9 @@ impl Output {
         }
         let written = self.stdout.write_all(&self.lines).and_then(|()| self.stdout.flush());
         self.lines.clear();
+        // Whoever reads them may leave: the decisions go on.
+        drop(std::io::stderr().lock().write_all(self.explanations.0.as_bytes()));
+        self.explanations.0.clear();
         match written {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Ended::Unread),

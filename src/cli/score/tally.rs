@@ -22,12 +22,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// `length` of the input, where it is known.
+    /// `length` of the input, where it is known. Explanations and a bar would draw over each other, too.
     #[expect(clippy::disallowed_methods, reason = "the edge: how long a person has waited")]
-    pub(super) fn new(length: Option<u64>) -> Self {
+    pub(super) fn new(length: Option<u64>, has_bar: bool) -> Self {
         let is_watched = std::io::stderr().is_terminal();
         // Lines and a bar on one screen would draw over each other.
-        let bar = (is_watched && !std::io::stdout().is_terminal()).then(|| bar(length));
+        let bar = (has_bar && is_watched && !std::io::stdout().is_terminal()).then(|| bar(length));
         Self {
             began: Instant::now(),
             decided: [0; Action::ALL.len()],
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_what_occurred() {
-        let mut tally = Tally::new(None);
+        let mut tally = Tally::new(None, true);
         let decided = |action| Told::Decided { action, kind: EventType::Login };
         for told in [decided(Action::Allow), decided(Action::Allow), decided(Action::StepUp), Told::Duplicate]
         {
@@ -130,7 +130,7 @@ mod tests {
             "5 records of 2 users in 0.5 s (10/s)\n  decided 3: allow 2, step_up 1\n  duplicate 1\n  rejected 1: malformed 1"
         );
         assert_eq!(
-            Tally::new(None).summary(Duration::ZERO, 0, 0),
+            Tally::new(None, true).summary(Duration::ZERO, 0, 0),
             "0 records of 0 users in 0.0 s\n  decided 0"
         );
     }

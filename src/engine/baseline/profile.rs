@@ -60,6 +60,16 @@ impl Profile {
         Ok(Self { exists: true, core, stored, ..Self::default() })
     }
 
+    /// A whole profile of its stored parts; absent where there is no `core`.
+    pub fn from_parts<'b>(part: impl Fn(Part) -> Option<&'b [u8]>) -> Result<Self, Error> {
+        let Some(core) = part(Part::Core) else { return Ok(Self::absent()) };
+        let mut profile = Self::from_core(core)?;
+        for other in profile.core().parts().iter() {
+            profile.load(other, part(other))?;
+        }
+        Ok(profile)
+    }
+
     /// Whether the user is known.
     #[must_use]
     pub const fn exists(&self) -> bool {

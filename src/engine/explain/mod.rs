@@ -4,7 +4,7 @@
 //! each silent signal measured) comes of the profile as it was before the event: a [`Context`]. Without
 //! one an [`Explanation`] says what it does not show.
 //!
-//! One shape for all: [`Explanation`] is the JSON, [`render`] the text for a terminal of 80 columns.
+//! One shape for all: [`Explanation`] is the JSON, [`render()`] the text for a terminal of 80 columns.
 
 mod because;
 pub mod known;
