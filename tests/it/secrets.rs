@@ -61,6 +61,18 @@ const CASES: &[Case] = &[
         environment: &[],
         says: "error: ",
     },
+    Case {
+        name: "a registry's password from a file",
+        toml: "[topics.events]\nformat = 'confluent'\n[registry]\nurl = 'http://127.0.0.1:1'\nusername = 'ward'\npassword_file = 'DIR/password'\n",
+        environment: &[],
+        says: "no broker at",
+    },
+    Case {
+        name: "a registry's token where none belongs",
+        toml: "[registry]\nurl = 'http://127.0.0.1:1'\ntoken = 'pw-7fZq0Xe1-secret'\n",
+        environment: &[],
+        says: "is a secret in clear",
+    },
 ];
 
 #[test]

@@ -36,7 +36,7 @@ impl Load {
         };
         let max_age_days = ground.settings.identity.max_age.map(|age| age.as_secs() / 86_400);
         let events = up_to_now(&asked, &world(&options.geo)?, now(), max_age_days)?;
-        let avro = ground.settings.topics.events.format != Format::Json;
+        let avro = !matches!(ground.settings.topics.events.format, Format::Json | Format::CloudEvents);
         let publisher = Publisher::prompt(&ground.connection)?;
         Ok(Self { events, avro, publisher, bulk, rate: options.rate, rated: Vec::new() })
     }

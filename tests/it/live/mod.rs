@@ -13,6 +13,7 @@ mod foreign;
 mod leftover;
 mod observe;
 mod permissions;
+mod registry;
 mod reload;
 mod replay;
 mod run;
