@@ -24,6 +24,8 @@ pub struct Taken {
     pub filter: Filter,
     /// The store's sign of a clean close was there: it has not been read through since.
     pub unverified: bool,
+    /// Records of the changelog that it took.
+    pub changes: u64,
 }
 
 /// How far a replay or a restore has come.
@@ -113,12 +115,12 @@ pub fn take_over(
     let mut filling =
         Filling { partition, store, filter, batch: Batch::default(), bytes: 0, last: None, records: 0 };
     let (from, because) = match plan.way {
-        Way::Continue => return Ok(Taken { plan, filter: filling.filter, unverified }),
+        Way::Continue => return Ok(Taken { plan, filter: filling.filter, unverified, changes: 0 }),
         Way::Fresh => {
             store.drop_partition(partition)?;
             filling.filter = Filter::default();
             store.apply_batch(partition, &Batch { parts: Vec::new(), place: Some(spot_of(&plan)) })?;
-            return Ok(Taken { plan, filter: filling.filter, unverified: false });
+            return Ok(Taken { plan, filter: filling.filter, unverified: false, changes: 0 });
         }
         Way::Replay { from } => {
             // Units that decided nothing leave no change behind: the store's own mark counts.
@@ -156,7 +158,7 @@ pub fn take_over(
     }
     plan.positions.profiles = Some(end);
     filling.finish(&plan)?;
-    Ok(Taken { plan, filter: filling.filter, unverified: false })
+    Ok(Taken { plan, filter: filling.filter, unverified: false, changes: filling.records })
 }
 
 /// What the store has; a damaged one has nothing.

@@ -30,7 +30,7 @@ impl Worker {
             self.shared.wishes,
             &mut |progress| !stop.is_set() && watch.goes_on(progress, source.as_mut()),
         );
-        let Watch { deferred, again, paused, records, .. } = watch;
+        let Watch { deferred, again, paused, .. } = watch;
         // What is not started again would go on behind what was read here and dropped: so not doing it
         // ends the worker, and the next one begins at what is committed.
         if paused {
@@ -42,7 +42,7 @@ impl Worker {
         self.deferred.extend(deferred);
         match taken {
             Ok(taken) => {
-                told(partition, &taken, records, began.elapsed());
+                told(partition, &taken, began.elapsed());
                 self.refusals.remove(&partition);
                 self.hanging.remove(&partition);
                 self.dispatch.ready(partition, taken);
@@ -85,7 +85,6 @@ struct Watch {
     polled: Instant,
     restoring: Restoring,
     paused: bool,
-    records: u64,
     deferred: Vec<Assignment>,
     /// Records that came although everything was paused: to be read again.
     again: BTreeMap<i32, i64>,
@@ -99,7 +98,6 @@ impl Watch {
             polled: Instant::now(),
             restoring: Restoring::begin(partition),
             paused: false,
-            records: 0,
             deferred: Vec::new(),
             again: BTreeMap::new(),
         }
@@ -107,7 +105,6 @@ impl Watch {
 
     fn goes_on(&mut self, progress: Progress, source: &mut dyn Source) -> bool {
         self.pulse.beat();
-        self.records = progress.records;
         let because = progress.because.map_or("behind", Because::name);
         self.restoring.at(progress.offset, progress.end, progress.records, because);
         if self.polled.elapsed() < POLL_EVERY {
@@ -140,14 +137,15 @@ impl Watch {
     }
 }
 
-fn told(partition: i32, taken: &Taken, changes: u64, took: Duration) {
+fn told(partition: i32, taken: &Taken, took: Duration) {
     let way = match taken.plan.way {
         Way::Continue => "continue",
         Way::Replay { .. } => "replay",
         Way::Restore(because) => because.name(),
         Way::Fresh => "fresh",
     };
-    Happened::Recovered { partition, way, offset: taken.plan.mark.offset, changes, took }.emit();
+    let Taken { plan, changes, .. } = taken;
+    Happened::Recovered { partition, way, offset: plan.mark.offset, changes: *changes, took }.emit();
 }
 
 /// Far below `max.poll.interval.ms`.
