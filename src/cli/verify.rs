@@ -297,6 +297,13 @@ impl Found {
             }
         }
         failures.extend(self.absent.iter().cloned());
+        if self.chains.is_empty() && self.absent.is_empty() {
+            // A log that was emptied must not pass for one that holds.
+            failures.push(
+                "there is no decision, so nothing was verified; name the file or topic that holds them"
+                    .into(),
+            );
+        }
         failures.extend(self.signature.as_ref().and_then(heads::Signature::failure).map(str::to_owned));
         failures
     }
@@ -323,9 +330,6 @@ impl Found {
                 head.get(..16).unwrap_or_default()
             );
         }
-        if self.chains.is_empty() {
-            text.push_str("there is no decision\n");
-        }
         if let Some(signature) = &self.signature {
             let _written = writeln!(text, "heads: {signature}");
         }
@@ -340,5 +344,5 @@ fn name(topic: Option<&str>, partition: i32) -> String {
 const TOPIC: &str = "topic:";
 /// How often an interruption is looked for.
 const EVERY: u64 = 4_096;
-const AFTER_HELP: &str = "Exit codes: 0 every chain holds · 1 a chain breaks, or a head is not what it was · \
+const AFTER_HELP: &str = "Exit codes: 0 every chain holds · 1 a chain breaks, a head is not what it was, or there is no decision · \
 2 usage or unreadable input · 3 Kafka is not reachable";

@@ -44,6 +44,17 @@ fn a_part_of_a_run_is_taken_up_where_it_begins() {
 }
 
 #[test]
+fn a_log_that_was_emptied_does_not_hold() {
+    let world = World::new();
+    world.write("emptied.jsonl", String::new());
+    let output = world.ward(&["verify", "--in", "emptied.jsonl"], 1);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing was verified"));
+    let output = world.ward(&["verify", "--in", "emptied.jsonl", "--export", "heads.json"], 1);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing was verified"));
+    assert!(!world.path("heads.json").exists());
+}
+
+#[test]
 fn heads_show_what_a_chain_cannot() {
     let world = World::new();
     world.ward(&["verify", "--new-key", "k"], 0);
