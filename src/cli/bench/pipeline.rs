@@ -74,6 +74,8 @@ impl Course<'_> {
         let follower = Follower::new(self.connection, self.topic, self.partitions)?;
         let look = || (Instant::now(), Cpu::of(self.process), broker.map(Cpu::of));
         let mut begin = None;
+        // The last look before that: a short run may be over at the next.
+        let mut before = (0, look());
         let (mut last, mut moved) = (0, Instant::now());
         loop {
             (self.alive)()?;
@@ -85,11 +87,14 @@ impl Course<'_> {
             if committed > last {
                 (last, moved) = (committed, Instant::now());
             }
-            if begin.is_none() && committed > 0 && committed >= self.warm {
-                begin = Some((committed, look()));
+            if begin.is_none() && committed < self.total {
+                before = (committed, look());
+                if committed > 0 && committed >= self.warm {
+                    begin = Some(before.clone());
+                }
             }
             if committed >= self.total {
-                let (from, before) = begin.unwrap_or_else(|| (0, look()));
+                let (from, before) = begin.unwrap_or(before);
                 let (at, cpu, broker) = look();
                 return Ok(Covered {
                     events: committed - from,

@@ -18,7 +18,8 @@ fn pipeline_and_pass_are_measured_over_the_same_bytes() {
     let pipeline = &pass["against"]["pipeline"];
     for report in [&pass, pipeline] {
         let events = report["events"].as_i64().unwrap();
-        assert!((1..=4000).contains(&events), "{events}");
+        // So short a run may be over in one transaction: then what warms it is measured too.
+        assert!((1..=5000).contains(&events), "{events}");
         for number in ["events_per_second", "events_per_cpu_second", "bytes_out_per_event"] {
             assert!(report[number].as_f64().unwrap() > 0.0, "{number} of {report}");
         }
