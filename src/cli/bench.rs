@@ -84,7 +84,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Args::Pipeline(options) => (options, false),
         Args::Pass(options) => (options, true),
     };
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen_for(CLEARED_WITHIN);
     let ground = Ground::prepare(&options)?;
     let mut load = load::Load::new(&options, &ground)?;
     let progress = Progress::new();
@@ -106,6 +106,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     print(&if options.json { report.as_json() } else { report.as_table() });
     Ok(())
 }
+
+/// Removing topics takes seconds, and a group is missed by its broker only after its session.
+const CLEARED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is going on, on a terminal.
 struct Progress(indicatif::ProgressBar);

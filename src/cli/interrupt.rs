@@ -11,10 +11,15 @@ pub(crate) struct Interrupt(Arc<AtomicBool>);
 impl Interrupt {
     /// Listens from now on. Where that is not possible, the system's own way of interrupting stays.
     pub(crate) fn listen() -> Self {
+        Self::listen_for(PATIENCE)
+    }
+
+    /// The same for who has something to clear away, and needs so long for it at most.
+    pub(crate) fn listen_for(patience: Duration) -> Self {
         let interrupt = Self::default();
         let told = interrupt.clone();
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let listen = move || told.wait(&move || ready.send(()).unwrap_or_default());
+        let listen = move || told.wait(patience, &move || ready.send(()).unwrap_or_default());
         if std::thread::Builder::new().name("interrupt".into()).spawn(listen).is_ok() {
             // Also when the thread ends without a word: its end of the channel is gone then.
             is_ready.recv().unwrap_or_default();
@@ -26,11 +31,11 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn wait(&self, ready: &dyn Fn()) {
+    fn wait(&self, patience: Duration, ready: &dyn Fn()) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
         if runtime.block_on(signal(ready)).is_ok() {
             self.0.store(true, Ordering::Relaxed);
-            pause(PATIENCE);
+            pause(patience);
             // Whoever waits for input does not look at a flag.
             std::process::exit(INTERRUPTED);
         }

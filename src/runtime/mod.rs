@@ -14,7 +14,7 @@ pub mod footing;
 mod keeper;
 pub mod lookup;
 pub mod probes;
-mod publisher;
+pub mod publisher;
 pub mod registry;
 pub mod status;
 pub mod stop;

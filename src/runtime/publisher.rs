@@ -14,14 +14,15 @@ use crate::telemetry::{Happened, Meters};
 
 /// A ledger on a thread of its own. The worker uses the ledger itself only while nothing is being
 /// published.
-pub(super) struct Publisher {
+pub struct Publisher {
     ledger: Arc<Mutex<Box<dyn Ledger + Send>>>,
     to: Option<SyncSender<Vec<Arc<Unit>>>>,
-    from: Receiver<Outcome>,
+    from: Receiver<(Outcome, Duration)>,
+    took: Duration,
     thread: Option<JoinHandle<()>>,
 }
 
-pub(super) type Outcome = Result<Vec<Positions>, Failure>;
+pub type Outcome = Result<Vec<Positions>, Failure>;
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,7 +31,9 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    pub(super) fn start(ledger: Box<dyn Ledger + Send>) -> std::io::Result<Self> {
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(ledger: Box<dyn Ledger + Send>) -> std::io::Result<Self> {
         let ledger = Arc::new(Mutex::new(ledger));
         // One transaction at a time: the lanes hold the next.
         let (to, units) = sync_channel::<Vec<Arc<Unit>>>(1);
@@ -40,23 +43,27 @@ impl Publisher {
             move || {
                 let meters = Meters::default();
                 for units in units {
+                    let began = Instant::now();
                     let outcome = publish(&mut **lock(&ledger), &units, &meters);
+                    let took = began.elapsed();
                     // Before the lane is told: it takes the buffers back.
                     drop(units);
-                    if outcomes.send(outcome).is_err() {
+                    if outcomes.send((outcome, took)).is_err() {
                         return;
                     }
                 }
             }
         })?;
-        Ok(Self { ledger, to: Some(to), from, thread: Some(thread) })
+        Ok(Self { ledger, to: Some(to), from, took: Duration::ZERO, thread: Some(thread) })
     }
 
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Box<dyn Ledger + Send>> {
+    /// The ledger itself, while nothing is being published.
+    pub fn ledger(&self) -> MutexGuard<'_, Box<dyn Ledger + Send>> {
         lock(&self.ledger)
     }
 
-    pub(super) fn publish(&self, units: Vec<Arc<Unit>>) {
+    /// Begins a transaction; the one before has had its outcome.
+    pub fn publish(&self, units: Vec<Arc<Unit>>) {
         self.ledger().prepare();
         if let Some(to) = &self.to {
             // Only a thread that has ended refuses, and then `outcome` says so.
@@ -65,14 +72,23 @@ impl Publisher {
     }
 
     /// The outcome of the transaction under way, waiting at most `wait`.
-    pub(super) fn outcome(&self, wait: Duration) -> Option<Outcome> {
+    pub fn outcome(&mut self, wait: Duration) -> Option<Outcome> {
         match self.from.recv_timeout(wait) {
-            Ok(outcome) => Some(outcome),
+            Ok((outcome, took)) => {
+                self.took = took;
+                Some(outcome)
+            }
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => {
                 Some(Err(Failure::Fatal("the publishing thread has ended".into())))
             }
         }
+    }
+
+    /// How long the transaction took whose outcome was given last.
+    #[must_use]
+    pub const fn took(&self) -> Duration {
+        self.took
     }
 }
 

@@ -33,6 +33,23 @@ impl Default for Names {
     }
 }
 
+impl Names {
+    /// Each under its name in the configuration.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, &str); 8] {
+        [
+            ("events", &self.events),
+            ("feedback", &self.feedback),
+            ("decisions", &self.decisions),
+            ("alerts", &self.alerts),
+            ("revocations", &self.revocations),
+            ("profiles", &self.profiles),
+            ("policies", &self.policies),
+            ("rejected", &self.rejected),
+        ]
+    }
+}
+
 /// A topic as it ought to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted<'a> {

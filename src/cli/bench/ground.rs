@@ -40,6 +40,8 @@ impl Ground {
         settings.run.session_timeout = SESSION_TIMEOUT;
         let connection = app::connection(&settings).map_err(Failure::Input)?;
         let admin = Admin::new(&connection)?;
+        // Where nobody answers there is nothing to make, and nothing to clear away after.
+        admin.brokers(connection.connect_timeout().unwrap_or(app::PATIENCE))?;
         let state = PathBuf::from(format!("{}-{run}", settings.run.state_dir.display()));
         let workers = options.workers.or(settings.run.workers).unwrap_or_else(cores);
         let ground = Self {
@@ -86,7 +88,8 @@ impl Ground {
         {
             return Err(Failure::input(format!("`{}` cannot be removed: {error}", self.state.display())));
         }
-        let topics: Vec<_> = [&self.names, &self.copies].into_iter().flat_map(all).collect();
+        let topics: Vec<_> =
+            [&self.names, &self.copies].into_iter().flat_map(Names::all).map(|(_, topic)| topic).collect();
         let groups = groups(&self.settings.kafka.group);
         let groups: Vec<_> = groups.iter().map(String::as_str).collect();
         let deadline = Instant::now() + SESSION_TIMEOUT * 3;
@@ -128,19 +131,6 @@ fn names(run: &str) -> Names {
         policies: name("policies"),
         rejected: name("rejected"),
     }
-}
-
-fn all(names: &Names) -> [&str; 8] {
-    [
-        &names.events,
-        &names.feedback,
-        &names.decisions,
-        &names.alerts,
-        &names.revocations,
-        &names.profiles,
-        &names.policies,
-        &names.rejected,
-    ]
 }
 
 fn cores() -> u16 {

@@ -5,11 +5,11 @@ use super::latency::Sent;
 use super::{Failure, Interrupt, Options};
 use crate::adapters::kafka::Publisher;
 use crate::cli::now;
-use crate::cli::simulate::sink::Pace;
+use crate::cli::simulate::sink::{Pace, keyed};
 use crate::cli::simulate::{Asked, Run, up_to_now, world};
 use crate::engine::decode::Format;
-use crate::engine::emit;
 use crate::pipeline::intake::partition_of;
+use crate::pipeline::lane::Rendering;
 use crate::simulate::Attack;
 
 /// Key and value.
@@ -17,7 +17,7 @@ type Keyed = (Vec<u8>, Vec<u8>);
 
 pub(super) struct Load {
     events: Run,
-    avro: bool,
+    written: Rendering,
     publisher: Publisher,
     bulk: u32,
     rate: u32,
@@ -36,9 +36,13 @@ impl Load {
         };
         let max_age_days = ground.settings.identity.max_age.map(|age| age.as_secs() / 86_400);
         let events = up_to_now(&asked, &world(&options.geo)?, now(), max_age_days)?;
-        let avro = !matches!(ground.settings.topics.events.format, Format::Json | Format::CloudEvents);
+        // Nothing is registered for topics that go again; readers of either form read these.
+        let written = match ground.settings.topics.events.format {
+            Format::Json | Format::CloudEvents => Rendering::Json,
+            Format::Avro | Format::AvroBare | Format::Confluent => Rendering::Avro,
+        };
         let publisher = Publisher::prompt(&ground.connection)?;
-        Ok(Self { events, avro, publisher, bulk, rate: options.rate, rated: Vec::new() })
+        Ok(Self { events, written, publisher, bulk, rate: options.rate, rated: Vec::new() })
     }
 
     /// Events before those that are sent at the rate.
@@ -62,21 +66,36 @@ impl Load {
     }
 
     /// Sends so many a second, for as long as asked.
-    pub(super) fn at_rate(&mut self, ground: &Ground, count: u32, ends: &[i64]) -> Result<Sent, Failure> {
+    pub(super) fn at_rate(
+        &mut self,
+        ground: &Ground,
+        count: u32,
+        ends: &[i64],
+        interrupt: &Interrupt,
+    ) -> Result<Sent, Failure> {
         let mut rated = Vec::new();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         while rated.len() < usize::try_from(count).unwrap_or(usize::MAX) && self.next(&mut key, &mut value) {
             rated.push((key.clone(), value.clone()));
         }
         self.rated = rated;
-        self.again(&ground.names.events, ground.partitions, ends)
+        self.again(&ground.names.events, ground.partitions, ends, interrupt)
     }
 
     /// Sends to `topic` what was sent at the rate before, in the same order and at the same rate.
-    pub(super) fn again(&self, topic: &str, partitions: i32, ends: &[i64]) -> Result<Sent, Failure> {
+    pub(super) fn again(
+        &self,
+        topic: &str,
+        partitions: i32,
+        ends: &[i64],
+        interrupt: &Interrupt,
+    ) -> Result<Sent, Failure> {
         let mut sent = Sent::after(ends);
         let mut pace = Pace::new(self.rate);
         for (key, value) in &self.rated {
+            if interrupt.is_set() {
+                return Err(Failure::Interrupted);
+            }
             self.publisher.idle(pace.next());
             sent.note(partition_of(key, partitions));
             self.publisher.send(topic, key, value)?;
@@ -100,17 +119,7 @@ impl Load {
 
     fn next(&mut self, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
         let Some(made) = self.events.next() else { return false };
-        let event = &made.event;
-        key.clear();
-        for part in [event.tenant.as_bytes(), b"/", event.user.as_bytes()] {
-            key.extend_from_slice(part);
-        }
-        value.clear();
-        if self.avro {
-            emit::event_avro(event, value);
-        } else {
-            emit::event_json(event, value);
-        }
+        keyed(&made.event, self.written, key, value);
         true
     }
 }

@@ -2,8 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "measures how long something takes")]
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,9 @@ use super::{Failure, Interrupt, Options};
 use crate::adapters::kafka::{Connection, Follower, KafkaLedger, KafkaLog, KafkaSource, decisions};
 use crate::app;
 use crate::ports::failure::Failure as Refused;
-use crate::ports::ledger::{Ledger, Unit};
+use crate::ports::ledger::Unit;
 use crate::ports::source::{Arrival, Source as _};
+use crate::runtime::publisher::Publisher;
 use crate::runtime::stop::Stop;
 
 pub(super) fn run(
@@ -34,16 +34,7 @@ pub(super) fn run(
     let connection = connection.with_session_timeout(settings.run.session_timeout);
     copy_input(ground, load, interrupt)?;
 
-    let stop = Stop::default();
-    let recorded = Arc::new(recorded);
-    let mut workers = Vec::new();
-    for number in 0..ground.workers {
-        let (connection, names) = (connection.clone(), ground.copies.clone());
-        let (recorded, stop) = (Arc::clone(&recorded), stop.clone());
-        let work = move || work(number, connection, names, &recorded, &stop);
-        let started = std::thread::Builder::new().name(format!("worker-{number}")).spawn(work);
-        workers.push(started.map_err(|error| Failure::Internal(format!("a thread did not start: {error}")))?);
-    }
+    let members = Members::start(ground, &connection, &Arc::new(recorded))?;
     let course = Course {
         connection: &connection,
         topic: &ground.copies.events,
@@ -51,28 +42,65 @@ pub(super) fn run(
         warm: options.warm().into(),
         total: load.bulk_size(),
         process: std::process::id(),
-        alive: &|| ended(&workers),
+        alive: &|| members.alive(),
     };
     let covered = course.cover(&broker(ground), interrupt)?;
     let input = Follower::new(&connection, &ground.copies.events, ground.partitions)?.ends()?;
     let latency =
         latency::measure(&connection, &ground.copies.decisions, ground.partitions, load.rated(), || {
-            load.again(&ground.copies.events, ground.partitions, &input)
+            load.again(&ground.copies.events, ground.partitions, &input, interrupt)
         })?;
-    stop.set();
-    let mut commits = Vec::new();
-    for worker in workers {
-        let told = worker.join().unwrap_or_else(|_| Err("it panicked".into()));
-        commits.extend(told.map_err(|why| Failure::Internal(format!("a worker of the pass: {why}")))?);
-    }
+    let commits = members.finish()?;
     report("pass", options, ground, &ground.copies, &covered, &commits, latency)
 }
 
-fn ended<T>(workers: &[JoinHandle<T>]) -> Result<(), Failure> {
-    if workers.iter().any(JoinHandle::is_finished) {
-        return Err(Failure::Internal("a worker of the pass ended early".into()));
+/// The workers of the pass, which end with it, whatever it ends with: a group with members cannot be
+/// removed.
+struct Members {
+    stop: Stop,
+    threads: Vec<JoinHandle<Result<Vec<Commit>, String>>>,
+}
+
+impl Members {
+    fn start(ground: &Ground, connection: &Connection, recorded: &Arc<Recorded>) -> Result<Self, Failure> {
+        let mut members = Self { stop: Stop::default(), threads: Vec::new() };
+        for number in 0..ground.workers {
+            let (connection, names) = (connection.clone(), ground.copies.clone());
+            let (recorded, stop) = (Arc::clone(recorded), members.stop.clone());
+            let work = move || work(number, connection, names, &recorded, &stop);
+            let started = std::thread::Builder::new().name(format!("worker-{number}")).spawn(work);
+            let started =
+                started.map_err(|error| Failure::Internal(format!("a thread did not start: {error}")));
+            members.threads.push(started?);
+        }
+        Ok(members)
     }
-    Ok(())
+
+    fn alive(&self) -> Result<(), Failure> {
+        if self.threads.iter().any(JoinHandle::is_finished) {
+            return Err(Failure::Internal("a worker of the pass ended early".into()));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Commit>, Failure> {
+        self.stop.set();
+        let mut commits = Vec::new();
+        for thread in self.threads.drain(..) {
+            let told = thread.join().unwrap_or_else(|_| Err("it panicked".into()));
+            commits.extend(told.map_err(|why| Failure::Internal(format!("a worker of the pass: {why}")))?);
+        }
+        Ok(commits)
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        self.stop.set();
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
 }
 
 /// The bulk of the input; the keys put each record where it was.
@@ -120,7 +148,10 @@ fn work(
     let group = connection.group().to_owned();
     let mut source = KafkaSource::join(&connection, &group, &member, &names.events).map_err(told)?;
     let id = format!("{group}-{member}");
-    let mut writer = Writer::start(KafkaLedger::new(connection, names, &source, id, decisions::avro))?;
+    let ledger = KafkaLedger::new(connection, names, &source, id, decisions::avro);
+    let publisher =
+        Publisher::start(Box::new(ledger)).map_err(|error| format!("a thread did not start: {error}"))?;
+    let mut writer = Writer { publisher, busy: false, commits: Vec::new() };
     let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
     while !stop.is_set() {
         let mut changes = Vec::new();
@@ -143,10 +174,10 @@ fn work(
             })
             .map_err(told)?;
         for (partitions, ours) in changes {
-            writer.wait()?;
+            writer.settle(Duration::MAX)?;
             for partition in &partitions {
                 if ours {
-                    let ground = writer.ledger().ground(*partition).map_err(told)?;
+                    let ground = writer.publisher.ledger().ground(*partition).map_err(told)?;
                     let from = ground.committed.map_or(0, |committed| committed.offset);
                     source.start(*partition, from).map_err(told)?;
                     reached.insert(*partition, from);
@@ -158,12 +189,12 @@ fn work(
                 source.release(&partitions).map_err(told)?;
             }
         }
-        if writer.is_free()? {
-            writer.write(next(recorded, &reached))?;
+        if writer.settle(Duration::ZERO)? {
+            writer.write(next(recorded, &reached));
         }
     }
-    writer.wait()?;
-    Ok(std::mem::take(&mut writer.commits))
+    writer.settle(Duration::MAX)?;
+    Ok(writer.commits)
 }
 
 /// The next unit of every partition that has come so far.
@@ -179,80 +210,33 @@ fn next(recorded: &Recorded, reached: &BTreeMap<i32, i64>) -> Vec<Arc<Unit>> {
     reached.iter().filter_map(next).collect()
 }
 
-/// A ledger on a thread of its own, as the pipeline has it.
+/// One transaction at a time, as the pipeline has it.
 struct Writer {
-    ledger: Arc<Mutex<KafkaLedger>>,
-    to: SyncSender<Vec<Arc<Unit>>>,
-    from: Receiver<Result<Commit, Refused>>,
+    publisher: Publisher,
     busy: bool,
     commits: Vec<Commit>,
 }
 
 impl Writer {
-    fn start(ledger: KafkaLedger) -> Result<Self, String> {
-        let ledger = Arc::new(Mutex::new(ledger));
-        let (to, units) = sync_channel::<Vec<Arc<Unit>>>(1);
-        let (outcomes, from) = sync_channel(1);
-        let publish = {
-            let ledger = Arc::clone(&ledger);
-            move || {
-                for units in units {
-                    let began = Instant::now();
-                    let outcome = lock(&ledger).publish(&units).map(|_| (Instant::now(), began.elapsed()));
-                    drop(units);
-                    if outcomes.send(outcome).is_err() {
-                        return;
-                    }
-                }
-            }
-        };
-        let started = std::thread::Builder::new().name("publisher".into()).spawn(publish);
-        started.map_err(|error| format!("a thread did not start: {error}"))?;
-        Ok(Self { ledger, to, from, busy: false, commits: Vec::new() })
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, KafkaLedger> {
-        lock(&self.ledger)
-    }
-
-    fn write(&mut self, units: Vec<Arc<Unit>>) -> Result<(), String> {
-        if units.is_empty() {
-            return Ok(());
+    fn write(&mut self, units: Vec<Arc<Unit>>) {
+        if !units.is_empty() {
+            self.busy = true;
+            self.publisher.publish(units);
         }
-        self.ledger().prepare();
-        self.busy = true;
-        self.to.send(units).map_err(|_ended| "its publishing thread has ended".to_owned())
     }
 
-    fn is_free(&mut self) -> Result<bool, String> {
-        if self.busy {
-            match self.from.try_recv() {
-                Ok(outcome) => self.note(outcome)?,
-                Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => return Err("its publishing thread has ended".into()),
-            }
+    /// Whether nothing is under way, waiting for that at most `wait`. An aborted unit would have to be
+    /// written again; here nothing but the measurement is lost.
+    fn settle(&mut self, wait: Duration) -> Result<bool, String> {
+        if self.busy
+            && let Some(outcome) = self.publisher.outcome(wait)
+        {
+            self.busy = false;
+            outcome.map_err(|failure| failure.to_string())?;
+            self.commits.push((Instant::now(), self.publisher.took()));
         }
         Ok(!self.busy)
     }
-
-    fn wait(&mut self) -> Result<(), String> {
-        if self.busy {
-            let outcome = self.from.recv().map_err(|_ended| "its publishing thread has ended".to_owned())?;
-            self.note(outcome)?;
-        }
-        Ok(())
-    }
-
-    /// An aborted unit would have to be written again; here nothing but the measurement is lost.
-    fn note(&mut self, outcome: Result<Commit, Refused>) -> Result<(), String> {
-        self.busy = false;
-        self.commits.push(outcome.map_err(|failure| failure.to_string())?);
-        Ok(())
-    }
-}
-
-fn lock(ledger: &Mutex<KafkaLedger>) -> MutexGuard<'_, KafkaLedger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How soon a finished commit is noticed.

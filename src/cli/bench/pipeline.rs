@@ -43,7 +43,7 @@ pub(super) fn run(
         &ground.names.decisions,
         ground.partitions,
         usize::try_from(rated).unwrap_or(usize::MAX),
-        || load.at_rate(ground, rated, &input),
+        || load.at_rate(ground, rated, &input, interrupt),
     )?;
     let commits = worker.stop();
     report("pipeline", options, ground, &ground.names, &covered, &commits, latency)
@@ -132,7 +132,8 @@ pub(super) fn report(
     let total: u64 = covered.stages.values().sum();
     let all = f64::from(options.warm()) + f64::from(options.events) + f64::from(options.rated());
     let mut bytes_out = BTreeMap::new();
-    for (name, topic) in outputs(names) {
+    let outputs = ["decisions", "alerts", "revocations", "profiles", "rejected"];
+    for (name, topic) in names.all().into_iter().filter(|(name, _)| outputs.contains(name)) {
         bytes_out.insert(name, (written(ground, topic)? as f64 / all * 10.0).round() / 10.0);
     }
     Ok(Report {
@@ -159,16 +160,6 @@ pub(super) fn report(
         rate: options.rate,
         against: None,
     })
-}
-
-const fn outputs(names: &Names) -> [(&'static str, &String); 5] {
-    [
-        ("decisions", &names.decisions),
-        ("alerts", &names.alerts),
-        ("revocations", &names.revocations),
-        ("profiles", &names.profiles),
-        ("rejected", &names.rejected),
-    ]
 }
 
 fn written(ground: &Ground, topic: &str) -> Result<usize, Failure> {
@@ -221,19 +212,8 @@ impl Worker {
         for geo in &options.geo {
             command.arg("--geo").arg(geo);
         }
-        let names = &ground.names;
-        let topics = [
-            ("EVENTS", &names.events),
-            ("FEEDBACK", &names.feedback),
-            ("DECISIONS", &names.decisions),
-            ("ALERTS", &names.alerts),
-            ("REVOCATIONS", &names.revocations),
-            ("PROFILES", &names.profiles),
-            ("POLICIES", &names.policies),
-            ("REJECTED", &names.rejected),
-        ];
-        for (topic, name) in topics {
-            command.env(format!("WARD__TOPICS__{topic}__NAME"), name);
+        for (topic, name) in ground.names.all() {
+            command.env(format!("WARD__TOPICS__{}__NAME", topic.to_uppercase()), name);
         }
         let run = &ground.settings.run;
         command

@@ -78,12 +78,7 @@ impl Sink {
                 if let Some(pace) = pace {
                     publisher.idle(pace.next());
                 }
-                key.clear();
-                for part in [event.tenant.as_bytes(), b"/", event.user.as_bytes()] {
-                    key.extend_from_slice(part);
-                }
-                value.clear();
-                written.write(value, |out| emit::event_avro(event, out), |out| emit::event_json(event, out));
+                keyed(event, *written, key, value);
                 publisher.send(topic, key, value)?;
                 Ok(true)
             }
@@ -188,6 +183,16 @@ impl Labels {
 struct Label<'a> {
     event_id: &'a str,
     attack: Option<&'static str>,
+}
+
+/// An event as a record: its key and its value.
+pub(in crate::cli) fn keyed(event: &Event<'_>, written: Rendering, key: &mut Vec<u8>, value: &mut Vec<u8>) {
+    key.clear();
+    for part in [event.tenant.as_bytes(), b"/", event.user.as_bytes()] {
+        key.extend_from_slice(part);
+    }
+    value.clear();
+    written.write(value, |out| emit::event_avro(event, out), |out| emit::event_json(event, out));
 }
 
 /// So many a second, from the first on.

@@ -1,8 +1,13 @@
 //! `ward bench` on a real broker: what it says adds up, and it leaves nothing behind.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits for a process, with a deadline")]
+
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::broker::{Broker, said};
+use super::foreign;
 use super::ward::World;
 
 /// The numbers themselves are the machine's; what must hold between them is ours.
@@ -35,9 +40,46 @@ fn pipeline_and_pass_are_measured_over_the_same_bytes() {
     }
     assert_eq!(pass["bytes_out"], pipeline["bytes_out"]);
     assert!(pass["against"]["ratio"]["events_per_cpu_second"].as_f64().unwrap() > 0.0);
+}
 
-    let left = world.broker.topics().into_iter().filter(|topic| topic.starts_with("ward-bench-"));
-    assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
+/// However it ends, its topics go with it.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn interrupted_it_clears_away() {
+    let world = World::bare(Broker::shared(), "");
+    let bootstrap = world.broker.bootstrap().to_owned();
+    let mut bench = std::process::Command::new(env!("CARGO_BIN_EXE_ward"))
+        .args([
+            "bench",
+            "pipeline",
+            "--events",
+            "1000",
+            "--seconds",
+            "600",
+            "--rate",
+            "10",
+            "--bootstrap",
+            &bootstrap,
+        ])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mine = format!("ward-bench-{}-", bench.id());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let decisions = loop {
+        assert!(Instant::now() < deadline, "no decision");
+        let topics = world.broker.topics();
+        let found = topics.iter().find(|topic| topic.starts_with(&mine) && topic.ends_with(".decisions"));
+        if let Some(topic) = found.filter(|topic| !topic.contains("-pass.")) {
+            break topic.clone();
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    foreign::read(&world.broker, &decisions, 1000);
+    said(std::process::Command::new("kill").args(["-TERM", &bench.id().to_string()]).output());
+    assert_eq!(bench.wait().unwrap().code(), Some(130));
+    let left: Vec<_> = world.broker.topics().into_iter().filter(|topic| topic.starts_with(&mine)).collect();
+    assert_eq!(left, Vec::<String>::new());
 }
 
 #[test]
