@@ -136,14 +136,8 @@ struct Reading<'s> {
 }
 
 impl Take for Reading<'_> {
-    fn count_lines(&mut self, lines: u64) -> u64 {
-        let first = self.lines.saturating_add(1);
-        self.lines = self.lines.saturating_add(lines);
-        first
-    }
-
-    fn lines(&self) -> u64 {
-        self.lines
+    fn lines(&mut self) -> &mut u64 {
+        &mut self.lines
     }
 
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::adapters::files::lines::{Line, Lines};
 use crate::engine::avro::Blocks;
-use crate::engine::emit::{Recorded, Stored};
-use crate::pipeline::replay::Form;
+use crate::engine::emit::{Form, Recorded, Stored};
 
 /// What stands in one line, or one record.
 #[derive(Clone, Debug, PartialEq, Eq)]

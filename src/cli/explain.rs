@@ -19,7 +19,6 @@ use crate::engine::explain::{Explanation, render};
 use crate::engine::policy::Policy;
 use crate::model::id::Digest;
 use crate::pipeline::explain::Rebuilt;
-use crate::pipeline::replay::Form;
 
 /// Say why a decision is what it is: both sides of every comparison, what was silent, what would have
 /// lowered the score.
@@ -119,11 +118,9 @@ fn digest(decision: &Stored<'_>) -> Option<Digest> {
 
 impl Target {
     fn read(&self) -> Result<Stored<'_>, Failure> {
-        let read = match self.form {
-            Form::Json => Stored::from_json(&self.bytes),
-            Form::Avro => Stored::from_avro(&self.bytes),
-        };
-        read.map_err(|what| Failure::input(format!("{}: is no decision: {what}", self.place)))
+        self.form
+            .stored(&self.bytes)
+            .map_err(|what| Failure::input(format!("{}: is no decision: {what}", self.place)))
     }
 }
 

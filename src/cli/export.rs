@@ -18,11 +18,12 @@ use crate::app;
 use crate::engine::REVISION;
 use crate::engine::baseline::{Part, Profile};
 use crate::engine::emit;
+use crate::engine::emit::Form;
 use crate::engine::policy::Policy;
 use crate::model::id::{Digest, USER_BYTES_MAX, UserKey, is_tenant};
 use crate::model::time::Timestamp;
 use crate::pipeline::profiles::Profiles;
-use crate::pipeline::replay::{Form, Published, Seen, Watch};
+use crate::pipeline::replay::{Published, Seen, Watch};
 
 /// Put one user's case into a folder: events, decisions, profile before and after, policy.
 #[derive(Debug, clap::Args)]

@@ -131,12 +131,8 @@ struct Scoring<'s> {
 }
 
 impl Take for Scoring<'_> {
-    fn count_lines(&mut self, lines: u64) -> u64 {
-        self.lane.count_lines(lines)
-    }
-
-    fn lines(&self) -> u64 {
-        self.lane.lines()
+    fn lines(&mut self) -> &mut u64 {
+        self.lane.lines_mut()
     }
 
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {

@@ -15,10 +15,10 @@ use super::{Failure, print, say};
 use crate::adapters::kafka::{Admin, KafkaLog};
 use crate::adapters::signing::SigningKey;
 use crate::app;
-use crate::engine::emit::{Stored, split_chain};
+use crate::engine::emit::{Form, Stored, split_chain};
 use crate::model::id::Digest;
 use crate::pipeline::chain::{Break, Head, Link, Walk};
-use crate::pipeline::replay::{Form, grouped};
+use crate::pipeline::replay::grouped;
 
 /// Walk the chain of published decisions: was one changed, taken out, put in or moved?
 #[derive(Debug, clap::Args)]
@@ -146,12 +146,11 @@ fn topic(args: &Args, name: Option<&str>, chains: &mut Chains, interrupt: &Inter
         let key = (Some(topic.to_owned()), partition);
         while let Some(taken) = log.next(|record| {
             let value = &*ids.single(record.value.unwrap_or_default());
-            let (form, read) = match value.first() {
-                Some(b'{') => (Form::Json, crate::engine::emit::Recorded::from_json(value)),
-                _ => (Form::Avro, crate::engine::emit::Recorded::from_avro(value)),
-            };
+            let form = Form::of(value);
             let place = format!("`{topic}` partition {partition} offset {}", record.offset);
-            let recorded = read.map_err(|what| Failure::input(format!("{place} is no decision: {what}")))?;
+            let recorded = form
+                .recorded(value)
+                .map_err(|what| Failure::input(format!("{place} is no decision: {what}")))?;
             let line = u64::try_from(record.offset).unwrap_or(0);
             let place = Place { line, offset: recorded.offset, chain: recorded.chain };
             chains.take(key.clone(), from_the_middle, place, value, form, &mut body);

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use apache_avro::schema_compatibility::SchemaCompatibility;
 
-use super::avro::Schema;
+use super::avro::{Schema, from_datum};
 
 /// The schemas that this version writes, by their topic's name.
 pub(crate) const CURRENT: &[(&str, &str)] = &[
@@ -112,6 +112,21 @@ impl Subject {
     /// What every record that this build writes begins with.
     pub(crate) const fn header(&self) -> &[u8; HEADER_BYTES] {
         &self.header
+    }
+
+    /// Reads a value in single-object encoding, of any version.
+    pub(crate) fn read<'v, T: serde::Deserialize<'v>>(&self, value: &'v [u8]) -> Result<T, String> {
+        match self.open(value) {
+            Opened::Datum(schema, datum) => from_datum(datum, schema).map_err(|error| error.to_string()),
+            Opened::Unmarked => Err("is no single-object Avro (C3 01)".into()),
+            Opened::Newer(version) => {
+                Err(format!("is single-object Avro of version {version}, expected version 1"))
+            }
+            Opened::Unknown(fingerprint) => Err(format!(
+                "was written with the schema {fingerprint}, which is none of `{}` that this version knows: update ward",
+                self.name
+            )),
+        }
     }
 
     /// Splits a value in single-object encoding into its writer's schema and the datum.

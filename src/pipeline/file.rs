@@ -74,11 +74,9 @@ impl FileLane {
         self.lines = lines;
     }
 
-    /// Counts the lines that a record takes up, and those that hold none; returns the first's number.
-    pub const fn count_lines(&mut self, lines: u64) -> u64 {
-        let first = self.lines.saturating_add(1);
-        self.lines = self.lines.saturating_add(lines);
-        first
+    /// Whoever reads the file counts its lines here, to be kept with the mark.
+    pub const fn lines_mut(&mut self) -> &mut u64 {
+        &mut self.lines
     }
 
     /// Takes a part of a saved profile.

@@ -1,8 +1,7 @@
 //! `ward explain` and `ward score --explain`, from outside, and what they calculate against what the
 //! engine decides.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 use serde_json::Value;
 use wardstream::engine::decode::{Format, Limits, decode};
@@ -15,41 +14,30 @@ use wardstream::model::decision::Basis;
 use wardstream::pipeline::file::FileLane;
 use wardstream::ports::tables::Tables as _;
 
+use crate::folder::Folder;
 use crate::replay::container;
 
 const ADA: &str = include_str!("../../docs/examples/ada.jsonl");
 
 struct World {
-    folder: tempfile::TempDir,
+    folder: Folder,
+}
+
+impl std::ops::Deref for World {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl World {
     /// A folder with the events of ada and their decisions.
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: Folder::new() };
         world.write("ada.jsonl", ADA);
         world.ward(&["score", "ada.jsonl", "--decisions-out", "decisions.jsonl"], 0);
         world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), content).unwrap();
-    }
-
-    #[track_caller]
-    fn ward(&self, args: &[&str], code: i32) -> Output {
-        let ward = env!("CARGO_BIN_EXE_ward");
-        let output = Command::new(ward).args(args).current_dir(&self.folder).output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output
     }
 
     #[track_caller]
@@ -243,7 +231,7 @@ fn an_id_moves_no_cursor() {
 /// What is calculated from a record is what the engine decides with the profile at hand.
 #[test]
 fn a_record_says_what_the_engine_would_have_decided() {
-    let world = World { folder: tempfile::tempdir().unwrap() };
+    let world = World { folder: Folder::new() };
     let args = ["simulate", "--users", "12", "--events", "3000", "--seed", "11", "--out", "events.jsonl"];
     world.ward(&args, 0);
     let policy = Policy::shipped("default").unwrap();

@@ -1,16 +1,26 @@
 //! `ward export` from outside: a case is the user's part of the log, and comes out again.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-struct World(tempfile::TempDir);
+use crate::folder::{Folder, ended};
+
+struct World(Folder);
+
+impl std::ops::Deref for World {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
+}
 
 impl World {
     /// Some weeks of simulated people, and a policy of their own.
     fn new() -> Self {
-        let world = Self(tempfile::tempdir().unwrap());
+        let world = Self(Folder::new());
         world.write("base.toml", "version = 1\nextends = \"default\"\n[levels]\nmedium = 21\n");
         world.write("own.toml", "version = 1\nextends = \"base\"\n[levels]\nhigh = 51\n");
         let args = ["simulate", "--users", "8", "--events", "900", "--seed", "5", "--out", "events.jsonl"];
@@ -20,31 +30,18 @@ impl World {
         world
     }
 
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.0.path().join(name), text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.path().join(name)).unwrap()
-    }
-
     fn lines(&self, name: &str) -> Vec<Value> {
         self.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[track_caller]
     fn ward(&self, args: &[&str], code: i32) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_ward"))
-            .args(args)
-            .current_dir(&self.0)
+        let mut command = self.command(args);
+        command
             .env("WARD__KAFKA__SASL__PASSWORD", SECRET)
             .env("WARD__KAFKA__SASL__MECHANISM", "PLAIN")
-            .env("WARD__KAFKA__SASL__USERNAME", "ward")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-        output
+            .env("WARD__KAFKA__SASL__USERNAME", "ward");
+        ended(&mut command, args, code)
     }
 
     /// The user with the most events, and the time in the middle of them.
@@ -88,7 +85,7 @@ fn a_case_is_the_users_part_of_the_log_and_comes_out_again() {
 
     // Nothing but the folder: neither the log nor the policy's own file.
     for file in ["events.jsonl", "decisions.jsonl", "own.toml", "base.toml"] {
-        std::fs::remove_file(world.0.path().join(file)).unwrap();
+        std::fs::remove_file(world.path(file)).unwrap();
     }
     let again = world.ward(&["replay", "case", "--format", "json"], 0);
     let report: Value = serde_json::from_slice(&again.stdout).unwrap();
@@ -140,7 +137,7 @@ fn no_secret_is_in_it_and_mistakes_are_told_at_once() {
     let world = World::new();
     let (user, middle) = world.busiest();
     world.export(&user, &["--out", "case"], 0);
-    let mut left = vec![world.0.path().join("case")];
+    let mut left = vec![world.path("case")];
     while let Some(path) = left.pop() {
         if path.is_dir() {
             left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
@@ -151,7 +148,7 @@ fn no_secret_is_in_it_and_mistakes_are_told_at_once() {
     let told = world.export("nobody", &["--out", "x", "--from", &middle, "--to", &middle], 2);
     let told = String::from_utf8(told.stderr).unwrap();
     assert!(told.contains("expected a tenant and a user id") && told.contains("is not before"), "{told}");
-    assert!(!world.0.path().join("x").exists());
+    assert!(!world.path("x").exists());
     let told = world.export(&user, &["--out", "case"], 2);
     assert!(String::from_utf8(told.stderr).unwrap().contains("the folder is not empty"));
     let told = world.export("acme/nobody", &["--out", "y"], 1);

@@ -20,6 +20,7 @@ mod demo;
 mod drift;
 mod explain;
 mod export;
+mod folder;
 mod formats;
 mod golden;
 mod hard;

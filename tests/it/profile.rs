@@ -1,8 +1,5 @@
 //! `ward profile`: what the engine believes about a user, from the state of `ward score` and of `ward run`.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use serde_json::Value;
 use wardstream::adapters::files::saved::Saved;
 use wardstream::adapters::store::SledStore;
@@ -11,32 +8,33 @@ use wardstream::engine::emit::{ProfilePart, profile_avro};
 use wardstream::ports::store::{Batch, StateStore as _};
 
 use crate::explain::golden;
+use crate::folder::Folder;
 
 const ADA: &str = include_str!("../../docs/examples/ada.jsonl");
 
 struct World {
-    folder: tempfile::TempDir,
+    folder: Folder,
+}
+
+impl std::ops::Deref for World {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl World {
     /// A folder with the state that the events of ada leave.
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: Folder::new() };
         world.score("ada.jsonl", ADA);
         world
     }
 
     fn score(&self, name: &str, events: &str) {
-        std::fs::write(self.folder.path().join(name), events).unwrap();
+        self.write(name, events);
         self.ward(&["score", name, "--state", "state", "--geo", "builtin"], 0);
-    }
-
-    #[track_caller]
-    fn ward(&self, args: &[&str], code: i32) -> Output {
-        let ward = env!("CARGO_BIN_EXE_ward");
-        let output = Command::new(ward).args(args).current_dir(&self.folder).output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output
     }
 
     #[track_caller]
@@ -52,7 +50,7 @@ impl World {
 
     /// Puts the state of `ward score` into a store of `ward run`.
     fn run_state(&self, folder: &str) -> SledStore {
-        let saved = Saved::open(&self.folder.path().join("state")).unwrap();
+        let saved = Saved::open(&self.path("state")).unwrap();
         let mut batch = Batch::default();
         let progress = saved.load(|entry| {
             let mut key = Vec::new();
@@ -65,7 +63,7 @@ impl World {
         });
         assert!(progress.unwrap().is_some());
         batch.parts.sort();
-        let store = SledStore::open(&self.folder.path().join(folder), 1 << 20, "now").unwrap().store;
+        let store = SledStore::open(&self.path(folder), 1 << 20, "now").unwrap().store;
         store.apply_batch(3, &batch).unwrap();
         store.close(3, b"").unwrap();
         store
@@ -123,7 +121,7 @@ fn the_state_of_a_run_says_the_same_and_stays_as_it_is() {
     assert!(of_run.contains("run (of ward run, partition 3)"), "{of_run}");
     world.refused(&["acme/bob", "--state", "run"], 1, "nothing is known of `acme/bob`");
     // The sign of the clean stop is still there.
-    let store = SledStore::open(&world.folder.path().join("run"), 1 << 20, "now").unwrap().store;
+    let store = SledStore::open(&world.path("run"), 1 << 20, "now").unwrap().store;
     assert_eq!(store.open(3).unwrap().and_then(|found| found.filter), Some(Vec::new()));
 }
 
@@ -138,8 +136,8 @@ fn who_is_not_known_is_told_where_to_look() {
     world.refused(&["acme/eve", "--state", "state"], 1, "give TENANT/USER");
     world.refused(&["", "--state", "state"], 2, "USER: found a user of 0 bytes");
     world.refused(&["acme/ada", "--state", "nowhere"], 2, "nowhere: found no state; expected the folder of");
-    assert!(!Path::new(&world.folder.path().join("nowhere")).exists(), "nothing is made");
-    std::fs::write(world.folder.path().join("state/lane"), "WARDLN01 and nonsense").unwrap();
+    assert!(!world.path("nowhere").exists(), "nothing is made");
+    std::fs::write(world.path("state/lane"), "WARDLN01 and nonsense").unwrap();
     world.refused(&["acme/ada", "--state", "state"], 2, "remove the file to begin anew");
     world.refused(&["acme/ada", "--state", "state", "--bootstrap", "localhost:1"], 2, "cannot be used with");
 }

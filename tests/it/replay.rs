@@ -3,21 +3,28 @@
 mod fold;
 mod verify;
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-
 use serde_json::Value;
 use wardstream::engine::emit::Stored;
+
+use crate::folder::Folder;
 
 /// A folder with some days of simulated events, among them repeats and what is no event, and their
 /// decisions under the default policy.
 pub(super) struct World {
-    folder: tempfile::TempDir,
+    folder: Folder,
+}
+
+impl std::ops::Deref for World {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: Folder::new() };
         let args = ["simulate", "--users", "8", "--events", "600", "--seed", "5", "--out", "clean.jsonl"];
         world.ward(&args, 0);
         world.ward(&[args.as_slice(), &["--labels", "labels.jsonl"]].concat(), 0);
@@ -34,27 +41,6 @@ impl World {
 
     fn score(&self, events: &str) {
         self.ward(&["score", events, "--geo", "builtin", "--decisions-out", "decisions.jsonl"], 0);
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(super) fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), content).unwrap();
-    }
-
-    /// Runs a command of `ward` that must end so.
-    #[track_caller]
-    pub(super) fn ward(&self, args: &[&str], code: i32) -> Output {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_ward")).args(args).current_dir(&self.folder).output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output
     }
 
     /// What `ward replay` reports as JSON.

@@ -1,23 +1,22 @@
-//! Files of events, in any form that `ward score` reads: JSON lines, CSV, Avro.
+//! Events of files, in any form that `ward score` reads (JSON lines, CSV, Avro), and of topics.
 
 mod reading;
+mod topic;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 
 use reading::Reading;
+pub(crate) use topic::TopicEvents;
 
 use super::Failure;
 use crate::engine::decode::{Decoded, Limits, Rejected};
 
 /// What takes the records of a file.
 pub(crate) trait Take {
-    /// Counts the lines that a record takes up, and those that hold none; returns the first's number.
-    fn count_lines(&mut self, lines: u64) -> u64;
-
-    /// Lines so far.
-    fn lines(&self) -> u64;
+    /// The count of lines so far, those of earlier parts of the file included.
+    fn lines(&mut self) -> &mut u64;
 
     /// Takes the next record, which began in `line`.
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended>;

@@ -21,6 +21,14 @@ pub(super) struct Reading<'r, T> {
 }
 
 impl<T: Take> Reading<'_, T> {
+    /// Counts the lines that a record takes up, and those that hold none; returns the first's number.
+    fn count_lines(&mut self, lines: u64) -> u64 {
+        let count = self.taker.lines();
+        let first = count.saturating_add(1);
+        *count = count.saturating_add(lines);
+        first
+    }
+
     pub(super) fn json_lines(&mut self, from: BufReader<impl Read>) -> Result<(), Ended> {
         let mut lines = Lines::new(from, limit::EVENT_BYTES_MAX);
         let mut id = String::new();
@@ -32,7 +40,7 @@ impl<T: Take> Reading<'_, T> {
             let Some(line) = lines.next().map_err(|error| self.unreadable(&error.to_string()))? else {
                 break;
             };
-            let number = self.taker.count_lines(1);
+            let number = self.count_lines(1);
             name(&mut id, number);
             match line {
                 Line::Held(text) => {
@@ -63,8 +71,8 @@ impl<T: Take> Reading<'_, T> {
             Some(Row::Held) => header(rows.fields()).map_err(|what| self.unreadable(&what))?,
         };
         // A file in two parts has two headers; in one, one.
-        if self.taker.lines() == 0 {
-            self.taker.count_lines(rows.lines());
+        if *self.taker.lines() == 0 {
+            self.count_lines(rows.lines());
         }
         let mut id = String::new();
         loop {
@@ -72,7 +80,7 @@ impl<T: Take> Reading<'_, T> {
                 self.taker.before_waiting(rows.consumed())?;
             }
             let Some(row) = rows.next().map_err(|error| unreadable(self, error))? else { break };
-            let number = self.taker.count_lines(rows.lines());
+            let number = self.count_lines(rows.lines());
             name(&mut id, number);
             match row {
                 Row::Held if rows.fields().is_empty() => {}
@@ -92,12 +100,12 @@ impl<T: Take> Reading<'_, T> {
         let mut records = Records::open(from).map_err(|error| self.unreadable(&error.to_string()))?;
         let mut id = String::new();
         loop {
-            let number = self.taker.lines() + 1;
+            let number = *self.taker.lines() + 1;
             name(&mut id, number);
             match records.next(&id, self.limits) {
                 Ok(None) => return Ok(()),
                 Ok(Some(decoded)) => {
-                    self.taker.count_lines(1);
+                    self.count_lines(1);
                     self.taker.take(number, decoded)?;
                 }
                 Err(error @ (FileError::Header(_) | FileError::Damaged { .. })) => {

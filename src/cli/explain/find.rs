@@ -9,11 +9,10 @@ use super::super::whom::Whom;
 use crate::adapters::kafka::{Admin, Connection, KafkaLog, policies};
 use crate::app;
 use crate::config::Settings;
-use crate::engine::emit::{self, Recorded, Stored};
+use crate::engine::emit::{self, Form, Recorded, Stored};
 use crate::engine::policy::Policy;
 use crate::model::id::{Digest, Id128};
 use crate::pipeline::intake::partition_of;
-use crate::pipeline::replay::Form;
 
 /// What is looked for.
 #[derive(Debug)]
@@ -93,12 +92,8 @@ impl From {
             if !wanted.may_be_in(bytes) {
                 return Ok(true);
             }
-            let read = match form {
-                Form::Json => Stored::from_json(bytes),
-                Form::Avro => Stored::from_avro(bytes),
-            };
             // What is no decision is told where decisions are verified.
-            let Ok(decision) = read else { return Ok(true) };
+            let Ok(decision) = form.stored(bytes) else { return Ok(true) };
             if !wanted.is_of(&decision) {
                 return Ok(true);
             }
@@ -184,19 +179,18 @@ fn in_topic(
 ) -> Result<u64, Failure> {
     let connection = app::connection(settings).map_err(Failure::Input)?;
     let partitions = partitions(&connection, topic, "decisions, e.g. topic:risk.decisions")?;
+    let ids = app::written_under(settings, topic, &["decision"])?;
     let only = user.map(|user| partition_of(user.key().as_bytes(), partitions));
     let mut count = 0_u64;
     for partition in (0..partitions).filter(|number| only.is_none_or(|only| only == *number)) {
         let mut log = KafkaLog::open(&connection, topic, partition)?;
         while let Some(goes_on) = log.next(|record| {
-            let value = record.value.unwrap_or_default();
+            let value = &*ids.single(record.value.unwrap_or_default());
             let place = || format!("`{topic}` partition {partition} offset {}", record.offset);
-            let (form, read) = match value.first() {
-                Some(b'{') => (Form::Json, Recorded::from_json(value)),
-                _ => (Form::Avro, Recorded::from_avro(value)),
-            };
-            let recorded =
-                read.map_err(|what| Failure::input(format!("{} is no decision: {what}", place())))?;
+            let form = Form::of(value);
+            let recorded = form
+                .recorded(value)
+                .map_err(|what| Failure::input(format!("{} is no decision: {what}", place())))?;
             visit(&recorded, value, form, &place)
         })? {
             count += 1;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use super::super::events::{Ended, Input, Take};
+use super::super::events::{Ended, Input, Take, TopicEvents};
 use super::super::interrupt::Interrupt;
 use super::super::whom::Whom;
 use super::super::{Failure, hash_seed};
@@ -11,12 +11,11 @@ use super::find::{From, TOPIC, Target, partitions};
 use crate::adapters::kafka::KafkaLog;
 use crate::app;
 use crate::config::Settings;
-use crate::engine::decode::{self, Decoded, Rejected};
+use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit::{Recorded, Stored};
 use crate::engine::policy::Policy;
 use crate::pipeline::explain::{Rebuild, Rebuilt};
 use crate::pipeline::intake::partition_of;
-use crate::pipeline::replay::Form;
 
 /// Folds the events of `target`'s user up to its own.
 pub(super) fn rebuild(
@@ -75,11 +74,7 @@ impl Past {
         let mut past = Self(BTreeMap::new());
         let mut count = 0_usize;
         from.walk(Some(whom), settings, interrupt, &mut |recorded, bytes, form, place| {
-            let read = match form {
-                Form::Json => Stored::from_json(bytes),
-                Form::Avro => Stored::from_avro(bytes),
-            };
-            let decision = read.map_err(|what| Failure::input(format!("{} is no decision: {what}", place())))?;
+            let decision = form.stored(bytes).map_err(|what| Failure::input(format!("{} is no decision: {what}", place())))?;
             if !whom.is(&decision.tenant, &decision.user_id) {
                 return Ok(true);
             }
@@ -145,17 +140,16 @@ impl Rebuilding<'_> {
         let partitions = partitions(&connection, topic, "events, e.g. topic:identity.events")?;
         let partition = partition_of(self.whom.key().as_bytes(), partitions);
         let mut log = KafkaLog::open(&connection, topic, partition)?;
-        let limits = &settings.identity;
+        let events = TopicEvents::new(settings, topic)?;
         while let Some(goes_on) = log.next(|record| {
             if record.key != Some(self.whom.key().as_bytes()) {
                 return Ok(true);
             }
-            let id = format!("{topic}/{partition}/{}", record.offset);
-            let value = record.value.unwrap_or_default();
-            match decode::decode(value, settings.topics.events.format, &id, record.recorded_at, limits) {
+            let goes_on = events.decode(record, |decoded| match decoded {
                 Ok(decoded) => self.event(partition, record.offset, decoded),
                 Err(_rejected) => Ok(true),
-            }
+            });
+            goes_on.flatten()
         })? {
             if !goes_on? {
                 break;
@@ -169,14 +163,8 @@ impl Rebuilding<'_> {
 }
 
 impl Take for Rebuilding<'_> {
-    fn count_lines(&mut self, lines: u64) -> u64 {
-        let first = self.lines.saturating_add(1);
-        self.lines = self.lines.saturating_add(lines);
-        first
-    }
-
-    fn lines(&self) -> u64 {
-        self.lines
+    fn lines(&mut self) -> &mut u64 {
+        &mut self.lines
     }
 
     fn take(&mut self, _line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {

@@ -12,9 +12,9 @@ use super::Plan;
 use super::case::Befores;
 use super::progress::{EVERY, Progress};
 use crate::engine::decode::{Decoded, Rejected};
-use crate::engine::emit::Stored;
+use crate::engine::emit::Form;
 use crate::model::event::Event;
-use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report, Watch};
+use crate::pipeline::replay::{Course, Given, Lane, Place, Published, Report, Watch};
 
 /// Replays the events of files against decisions, if there are any.
 pub(super) fn replay(
@@ -60,14 +60,8 @@ struct Replaying<'p> {
 }
 
 impl Take for Replaying<'_> {
-    fn count_lines(&mut self, lines: u64) -> u64 {
-        let first = self.lines.saturating_add(1);
-        self.lines = self.lines.saturating_add(lines);
-        first
-    }
-
-    fn lines(&self) -> u64 {
-        self.lines
+    fn lines(&mut self) -> &mut u64 {
+        &mut self.lines
     }
 
     fn take(&mut self, line: u64, decoded: Result<Decoded<'_>, Rejected>) -> Result<(), Ended> {
@@ -163,11 +157,7 @@ fn pass_over(decisions: &mut Decisions, offset: i64, report: &mut Report) -> Res
 }
 
 fn is_of(decision: &[u8], form: Form, event: &Event<'_>) -> bool {
-    let stored = match form {
-        Form::Json => Stored::from_json(decision),
-        Form::Avro => Stored::from_avro(decision),
-    };
-    stored.is_ok_and(|stored| {
+    form.stored(decision).is_ok_and(|stored| {
         stored.event_id == event.id && stored.tenant == event.tenant && stored.user_id == event.user
     })
 }

@@ -1,20 +1,17 @@
 //! Records of a topic, each with its decision: partition by partition, from the first record that is
 //! still there to the last decision.
 
-use std::cell::RefCell;
-
+use super::super::events::TopicEvents;
 use super::super::{Failure, hash_seed};
 use super::Plan;
 use super::progress::{EVERY, Progress};
 use crate::adapters::kafka::{Admin, Connection, KafkaLog};
-use crate::adapters::registry::{Client, Trouble};
 use crate::app;
 use crate::config::Settings;
-use crate::engine::decode::{self, Format, How, Writer, Writers};
-use crate::engine::emit::{Ids, Recorded};
+use crate::engine::emit::{Form, Ids, Recorded};
 use crate::model::id::Digest;
 use crate::pipeline::intake;
-use crate::pipeline::replay::{Course, Form, Given, Lane, Place, Published, Report, Watch};
+use crate::pipeline::replay::{Course, Given, Lane, Place, Published, Report, Watch};
 use crate::ports::source::Record;
 
 /// The two topics.
@@ -25,9 +22,7 @@ pub(super) struct Log {
     partitions: i32,
     /// Of the decisions.
     ids: Ids,
-    /// Of the events: schemas that were looked up, and who looks up more.
-    writers: RefCell<Writers>,
-    registry: Option<Client>,
+    decoding: TopicEvents,
 }
 
 impl Log {
@@ -46,8 +41,7 @@ impl Log {
             events: events.to_owned(),
             partitions,
             ids: app::written_under(settings, &settings.topics.decisions.name, &["decision"])?,
-            writers: RefCell::default(),
-            registry: app::needed_registry(settings).map_err(Failure::Input)?,
+            decoding: TopicEvents::new(settings, events)?,
         })
     }
 
@@ -124,47 +118,25 @@ impl Log {
             Some(_) => Published::Nothing,
         };
         let is_decision = matches!(published, Published::Decision(..));
-        let id = format!("{}/{}/{}", self.events, record.partition, record.offset);
-        let limits = &self.settings.identity;
-        let value = record.value.unwrap_or_default();
-        let format = self.settings.topics.events.format;
-        self.look_up(value, format)?;
-        let writers = self.writers.borrow();
-        let how = How { format, headers: record.headers, writers: &writers };
-        let decoded = intake::keyed(record.key).and_then(|key| {
-            let decoded = decode::decode(value, how, &id, record.recorded_at, limits)?;
-            intake::placed(key, &decoded.event, record.partition, self.partitions)?;
-            Ok(decoded)
-        });
         let (partition, offset, recorded_at) = (record.partition, record.offset, record.recorded_at);
-        let given = Given { partition, offset, line: None, recorded_at, decoded, published };
-        lane.take(given, course, report).map_err(|stopped| {
+        let taken = self.decoding.decode(record, |decoded| {
+            let decoded = intake::keyed(record.key).and_then(|key| {
+                let decoded = decoded?;
+                intake::placed(key, &decoded.event, partition, self.partitions)?;
+                Ok(decoded)
+            });
+            lane.take(
+                Given { partition, offset, line: None, recorded_at, decoded, published },
+                course,
+                report,
+            )
+        })?;
+        taken.map_err(|stopped| {
             Failure::input(format!("`{}` partition {partition} offset {offset}: {stopped}", self.events))
         })?;
         if is_decision {
             decisions.advance();
         }
-        Ok(())
-    }
-
-    /// Asks for the schema that a value names, if it was not asked for yet.
-    fn look_up(&self, value: &[u8], format: Format) -> Result<(), Failure> {
-        let (Format::Confluent, Some((id, _)), Some(client)) =
-            (format, decode::split_confluent(value), &self.registry)
-        else {
-            return Ok(());
-        };
-        if self.writers.borrow().get(id).is_some() {
-            return Ok(());
-        }
-        let writer = match client.schema(id) {
-            Ok(json) => Writer::of(&json).map_err(|why| Failure::input(format!("schema id {id}: {why}")))?,
-            Err(trouble @ (Trouble::Missing { .. } | Trouble::Invalid { .. })) => {
-                Writer::Refuses(trouble.to_string())
-            }
-            Err(trouble) => return Err(trouble.into()),
-        };
-        self.writers.borrow_mut().insert(id, writer);
         Ok(())
     }
 
@@ -203,11 +175,8 @@ impl Decisions {
             let read = log.next(|record| {
                 bytes.clear();
                 bytes.extend_from_slice(&ids.single(record.value.unwrap_or_default()));
-                let (form, read) = match bytes.first() {
-                    Some(b'{') => (Form::Json, Recorded::from_json(bytes)),
-                    _ => (Form::Avro, Recorded::from_avro(bytes)),
-                };
-                read.map(|recorded| (recorded, form)).map_err(|what| {
+                let form = Form::of(bytes);
+                form.recorded(bytes).map(|recorded| (recorded, form)).map_err(|what| {
                     let place = format!("`{topic}` partition {} offset {}", record.partition, record.offset);
                     Failure::input(format!("{place} is no decision: {what}"))
                 })

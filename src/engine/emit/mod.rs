@@ -11,6 +11,7 @@ mod confluent;
 mod datum;
 mod envelope;
 mod event;
+mod form;
 mod json;
 mod line;
 mod read;
@@ -29,6 +30,7 @@ pub use envelope::{
     rejected_json,
 };
 pub use event::event_record;
+pub use form::Form;
 pub use line::Line;
 #[cfg(test)]
 pub(crate) use read::Any;

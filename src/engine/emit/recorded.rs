@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 
 use super::chain;
-use crate::engine::avro::from_datum;
 use crate::engine::schema::{DECISION, HEADER_BYTES, Opened};
 use crate::model::id::Digest;
 use crate::model::observation::Facts;
@@ -58,19 +57,7 @@ impl Recorded {
     /// # Errors
     /// As [`Self::from_json`].
     pub fn from_avro(value: &[u8]) -> Result<Self, String> {
-        let (schema, datum) = match DECISION.open(value) {
-            Opened::Datum(schema, datum) => (schema, datum),
-            Opened::Unmarked => return Err("is no single-object Avro (C3 01)".into()),
-            Opened::Newer(version) => {
-                return Err(format!("is single-object Avro of version {version}, expected version 1"));
-            }
-            Opened::Unknown(fingerprint) => {
-                return Err(format!(
-                    "was written with the schema {fingerprint}, which this version does not know: update ward"
-                ));
-            }
-        };
-        from_datum::<Wire<'_>>(datum, schema).map_err(|error| error.to_string())?.read()
+        DECISION.read::<Wire<'_>>(value)?.read()
     }
 }
 

@@ -14,8 +14,7 @@ use serde::ser::{
 
 use super::datum;
 use super::recorded::without_header;
-use crate::engine::avro::from_datum;
-use crate::engine::schema::{DECISION, Opened};
+use crate::engine::schema::DECISION;
 use crate::model::id::Digest;
 use crate::model::time::Timestamp;
 use crate::model::{
@@ -225,10 +224,7 @@ impl<'a> Stored<'a> {
     /// # Errors
     /// As [`Self::from_json`].
     pub fn from_avro(value: &'a [u8]) -> Result<Self, String> {
-        let Opened::Datum(schema, datum) = DECISION.open(value) else {
-            return Err("is no decision in single-object Avro".into());
-        };
-        from_datum(datum, schema).map_err(|error| error.to_string())
+        DECISION.read(value)
     }
 
     /// The chain that it carries.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Form, Place};
+use super::Place;
+use crate::engine::emit::Form;
 use crate::engine::emit::to_value;
 
 /// The first decision that did not come out as it was published.

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::REVISION;
 use crate::engine::decode::{Decoded, Rejected};
-use crate::engine::emit::{self, Recorded, RecordedBasis};
+use crate::engine::emit::{self, Form, Recorded, RecordedBasis};
 use crate::engine::enrich::{self, Enricher};
 use crate::engine::policy::Policy;
 use crate::engine::step::{Lifetime, Setting};
@@ -41,14 +41,6 @@ use crate::model::time::Timestamp;
 use crate::pipeline::file;
 use crate::pipeline::profiles::{Damaged, Folded, Profiles};
 use crate::ports::tables::Tables;
-
-/// How a published decision is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Json,
-    /// Single-object encoding.
-    Avro,
-}
 
 /// What was published for a record.
 #[derive(Clone, Copy, Debug)]

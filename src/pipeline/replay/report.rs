@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::difference::value;
-use super::{Diff, Difference, Form, Place, Published};
+use super::{Diff, Difference, Place, Published};
 use crate::engine::REVISION;
+use crate::engine::emit::Form;
 use crate::engine::emit::{self, Recorded};
 use crate::model::decision::Decision;
 use crate::model::id::Digest;

@@ -201,6 +201,10 @@ fn the_wire_format_of_a_registry_goes_in_and_out() {
     let counts =
         verified["chains"].as_array().unwrap().iter().map(|chain| chain["decisions"].as_u64().unwrap());
     assert_eq!(counts.sum::<u64>(), 44);
+    let (_, decision) = registry.read(decided.last().unwrap());
+    let (id, events) = (decision["decision_id"].as_str().unwrap(), format!("topic:{input}"));
+    let explained = json_of(&world, &["explain", id, "--events", &events, "--json"], 0);
+    assert_eq!((&explained["event_id"], &explained["not_shown"]), (&decision["event_id"], &json!([])));
 
     // A restart reads its own mark, and goes on.
     let mut ward = world.run("one", &["--workers", "1"]);

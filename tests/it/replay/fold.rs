@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use wardstream::engine::REVISION;
 use wardstream::engine::baseline::Profile;
 use wardstream::engine::decode::{Format, Limits, decode};
-use wardstream::engine::emit::{self, Recorded, Stored, next_chain, split_chain};
+use wardstream::engine::emit::{self, Form, Recorded, Stored, next_chain, split_chain};
 use wardstream::engine::enrich::Enricher;
 use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
 use wardstream::engine::step::{LIFETIME, Setting, Stepped, step};
 use wardstream::model::decision::Basis;
 use wardstream::model::id::{Digest, Position};
-use wardstream::pipeline::replay::{Course, Form, Given, Lane, Policies, Published, Report};
+use wardstream::pipeline::replay::{Course, Given, Lane, Policies, Published, Report};
 use wardstream::ports::tables::Tables as _;
 use wardstream::simulate::{Attack, Plan, Stream, World, start_of};
 

@@ -35,7 +35,6 @@ fn finding(alert: &StoredAlert<'_>) -> Value {
         (false, true) => (5, "Critical"),
         (false, false) => severity(alert.level()),
     };
-    let (action, disposition) = control(&alert.action);
     let title = alert.title();
     let said = alert.sentence();
     let user = user(&alert.tenant, &alert.user_id, Some(&alert.user_risk.level));
@@ -94,8 +93,7 @@ fn finding(alert: &StoredAlert<'_>) -> Value {
         ("user_risk", json!({ "level": alert.user_risk.level, "previous": alert.user_risk.previous })),
         ("facts", facts.map_or(Value::Null, looked_up)),
     ]);
-    let risk = risk_level(&alert.risk_level);
-    object([
+    let mut rendered = object([
         ("category_uid", 2.into()),
         ("category_name", "Findings".into()),
         ("class_uid", 2004.into()),
@@ -118,18 +116,13 @@ fn finding(alert: &StoredAlert<'_>) -> Value {
             metadata("risk.alerts", &record, Some(&alert.alert_id), &alert.tenant, alert.occurred_at),
         ),
         ("is_alert", true.into()),
-        ("risk_score", alert.risk_score.into()),
-        ("risk_level_id", risk.0.into()),
-        ("risk_level", risk.1.into()),
-        ("action_id", action.0.into()),
-        ("action", action.1.into()),
-        ("disposition_id", disposition.0.into()),
-        ("disposition", disposition.1.into()),
         ("finding_info", info),
         ("evidences", std::iter::once(seen).chain(found).collect()),
         ("observables", observables(alert)),
         ("unmapped", object([("wardstream", rest)])),
-    ])
+    ]);
+    extend(&mut rendered, ruled(alert.risk_score, &alert.risk_level, &alert.action));
+    rendered
 }
 
 /// What an analyst pivots on, and where it stands.
@@ -151,12 +144,10 @@ fn observables(alert: &StoredAlert<'_>) -> Value {
 }
 
 fn decided(decision: &Stored<'_>) -> Value {
-    let (action, disposition) = control(&decision.action);
     let severity = match decision.risk_level.as_ref() {
         "low" => (1, "Informational"),
         level => severity(level),
     };
-    let risk = risk_level(&decision.risk_level);
     let said: Vec<_> = decision.reasons.iter().map(|one| one.text.as_ref()).collect();
     let Stored { tenant, user_id, .. } = decision;
     let title = format!("Login of {tenant}/{user_id}: {}", decision.action);
@@ -180,16 +171,10 @@ fn decided(decision: &Stored<'_>) -> Value {
         ("message", message(&title, &said.join("; ")).into()),
         ("service", json!({ "name": "wardstream" })),
         ("session", object([("uid", json!(decision.session_id))])),
-        ("risk_score", decision.risk_score.into()),
-        ("risk_level_id", risk.0.into()),
-        ("risk_level", risk.1.into()),
-        ("action_id", action.0.into()),
-        ("action", action.1.into()),
-        ("disposition_id", disposition.0.into()),
-        ("disposition", disposition.1.into()),
         ("unmapped", object([("wardstream", rest)])),
     ]);
     extend(&mut rendered, more);
+    extend(&mut rendered, ruled(decision.risk_score, &decision.risk_level, &decision.action));
     rendered
 }
 
@@ -351,6 +336,20 @@ fn factor(factor: Factor) -> Value {
         ("factor_type_id", id.into()),
         ("factor_type", name.into()),
         ("is_totp", json!((factor == Factor::Totp).then_some(true))),
+    ])
+}
+
+/// How risky it was found, and what was done about it.
+fn ruled(score: i64, level: &str, action: &str) -> Value {
+    let (risk, (action, disposition)) = (risk_level(level), control(action));
+    object([
+        ("risk_score", score.into()),
+        ("risk_level_id", risk.0.into()),
+        ("risk_level", risk.1.into()),
+        ("action_id", action.0.into()),
+        ("action", action.1.into()),
+        ("disposition_id", disposition.0.into()),
+        ("disposition", disposition.1.into()),
     ])
 }
 

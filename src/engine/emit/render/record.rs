@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::stored::{Stored, StoredFacts, StoredReason, StoredRisk, time};
-use crate::engine::avro::from_datum;
-use crate::engine::schema::{ALERT, Opened};
+use crate::engine::schema::ALERT;
 use crate::model::event::Event;
 use crate::model::time::Timestamp;
 
@@ -76,10 +75,7 @@ impl<'a> StoredAlert<'a> {
     /// # Errors
     /// As [`Self::from_json`].
     pub fn from_avro(value: &'a [u8]) -> Result<Self, String> {
-        let Opened::Datum(schema, datum) = ALERT.open(value) else {
-            return Err("is no alert in single-object Avro".into());
-        };
-        from_datum(datum, schema).map_err(|error| error.to_string())
+        ALERT.read(value)
     }
 
     /// The strongest reasons' sentences, for people.
