@@ -18,11 +18,16 @@ import sys
 import time
 
 import fastavro
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connection import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+MOVING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 def main():
@@ -46,6 +51,17 @@ def main():
         raise SystemExit(f"expected {args.count} records in `{args.topic}` within {args.seconds} s, found {count}")
 
 
+def end_of(consumer, partition, deadline):
+    """Where a partition ends. One that was just made has no leader for a moment, and is asked again."""
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=10)[1]
+        except KafkaException as error:
+            if error.args[0].code() not in MOVING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def copy(consumer, args):
     schemas = known_schemas()
     deadline = time.monotonic() + args.seconds
@@ -54,7 +70,7 @@ def copy(consumer, args):
         raise SystemExit(f"cannot read `{args.topic}`: {metadata.error.str()}")
     partitions = [args.partition] if args.partition is not None else sorted(metadata.partitions)
     # A read_committed reader is told the last stable offset: the end of what it may see.
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(args.topic, p), timeout=10)[1] for p in partitions}
+    ends = {p: end_of(consumer, TopicPartition(args.topic, p), deadline) for p in partitions}
     consumer.assign([TopicPartition(args.topic, p, 0) for p in partitions])
 
     count = 0
