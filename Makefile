@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-core test-live soak bench demo geo kafka kafka-stop doc clean-cache
+.PHONY: help setup lint test test-core test-live soak bench demo geo kafka kafka-address kafka-stop doc clean-cache
 
 BROKER := tests/kafka/broker
 GEO := .cache/geo
@@ -64,6 +64,9 @@ kafka: setup ## Starts a local Kafka and says how to use it
 	echo "  ward topics create --bootstrap $$address"
 	echo "  ward run --bootstrap $$address"
 	echo "  ward simulate --users 100 --events 10000 --seed 1 --bootstrap $$address"
+
+kafka-address: ## Its address, and nothing else
+	@$(BROKER) env | sed -n 's/^WARD_KAFKA=//p'
 
 kafka-stop: ## Stops it and deletes its data
 	@$(BROKER) stop

@@ -45,6 +45,14 @@ pub(super) fn man(args: Man) -> Result<(), Failure> {
         })
 }
 
+/// The command line as it is parsed, for whoever holds what is written about it against it.
+#[must_use]
+pub fn command() -> Command {
+    let mut ward = Ward::command();
+    ward.build();
+    ward
+}
+
 /// The page `docs/cli.md`.
 #[must_use]
 pub fn reference() -> String {

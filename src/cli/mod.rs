@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use manual::reference;
+pub use manual::{command, reference};
 
 use crate::engine::REVISION;
 use crate::engine::document::Mistake;

@@ -12,6 +12,7 @@ mod explain;
 mod foreign;
 mod leftover;
 mod observe;
+mod pages;
 mod permissions;
 mod registry;
 mod reload;
