@@ -5,6 +5,7 @@
 //! |---|---|
 //! | same offset, same chain | [`Way::Continue`] |
 //! | behind, and the decision at the store's position in `risk.decisions` still carries the store's chain | [`Way::Replay`] from the store's position in `risk.profiles` |
+//! | behind by more than half the time that the changelog keeps the ends of keys | [`Way::Restore`]: who was erased meanwhile would stay |
 //! | behind otherwise; ahead; same offset but another chain; no store | [`Way::Restore`] from the start of `risk.profiles` |
 //! | no committed offset, and never a decision or a profile | [`Way::Fresh`]: first start, at `earliest` or `latest` |
 //! | no committed offset, and decisions (or profiles) exist | the last one carries offset and chain: take that as the mark, restore, warn |
@@ -17,9 +18,10 @@
 //! costs the truth. So everything that is not proven equal is restored.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::model::id::Digest;
-use crate::ports::ledger::{Ground, Mark, Positions, Witness};
+use crate::ports::ledger::{ENDS_KEPT, Ground, Mark, Positions, ReadBack, Witness};
 use crate::ports::store::Spot;
 
 /// Where a lane begins when nothing was ever committed.
@@ -76,6 +78,7 @@ pub enum Because {
     Ahead,
     OtherChain,
     NotReadBack,
+    Old,
     ChangelogCut,
     OffsetsLost,
 }
@@ -88,6 +91,7 @@ impl Because {
             Self::Ahead => "store_ahead",
             Self::OtherChain => "other_chain",
             Self::NotReadBack => "not_read_back",
+            Self::Old => "store_old",
             Self::ChangelogCut => "changelog_cut",
             Self::OffsetsLost => "offsets_lost",
         }
@@ -177,14 +181,14 @@ pub fn question(store: Option<&Spot>, ground: &Ground) -> Option<i64> {
 }
 
 /// What to do. `store` is what the store's checkpoint says (`None`: nothing, or a broken-off
-/// restore); `read_back` is the chain of the decision that [`question`] asked for.
+/// restore); `read_back` is the decision that [`question`] asked for.
 ///
 /// # Errors
 /// When the lane must not start; the message teaches.
 pub fn plan(
     store: Option<&Spot>,
     ground: &Ground,
-    read_back: Option<Digest>,
+    read_back: Option<ReadBack>,
     wishes: Wishes,
 ) -> Result<Plan, Refusal> {
     let Some(committed) = &ground.committed else { return without_offset(ground, wishes) };
@@ -203,7 +207,7 @@ pub fn plan(
     with_gap(Plan { mark, positions, way, gap: None }, ground, wishes)
 }
 
-fn way(store: Option<&Spot>, ground: &Ground, mark: Mark, read_back: Option<Digest>) -> Way {
+fn way(store: Option<&Spot>, ground: &Ground, mark: Mark, read_back: Option<ReadBack>) -> Way {
     let Some(spot) = store else { return Way::Restore(Because::NoStore) };
     if spot.mark.offset > mark.offset {
         return Way::Restore(Because::Ahead);
@@ -212,12 +216,15 @@ fn way(store: Option<&Spot>, ground: &Ground, mark: Mark, read_back: Option<Dige
         let same = spot.mark.chain == mark.chain;
         return if same { Way::Continue } else { Way::Restore(Because::OtherChain) };
     }
-    if read_back != Some(spot.mark.chain) {
+    let Some(read_back) = read_back.filter(|decision| decision.chain == spot.mark.chain) else {
         return Way::Restore(Because::NotReadBack);
+    };
+    if read_back.age > REPLAY_AGE_MAX {
+        return Way::Restore(Because::Old);
     }
     match spot.positions.profiles {
-        // Compaction only takes what a later record repeats; a moved start is retention, which takes
-        // what nothing repeats.
+        // Compaction only takes what a later record repeats, and the end of a key only when it has
+        // been there for long; a moved start is retention, which takes what nothing repeats.
         Some(from) if from >= ground.profiles.start => Way::Replay { from },
         _ => Way::Restore(Because::ChangelogCut),
     }
@@ -254,6 +261,10 @@ fn with_gap(plan: Plan, ground: &Ground, wishes: Wishes) -> Result<Plan, Refusal
     if wishes.accept_gap { Ok(Plan { gap: Some(gap), ..plan }) } else { Err(Refusal::Gap(gap)) }
 }
 
+/// A store that is further behind could miss the end of a key that compaction has taken. The other half
+/// is for the clocks, and for reading.
+const REPLAY_AGE_MAX: Duration = Duration::from_secs(ENDS_KEPT.as_secs() / 2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +278,7 @@ mod tests {
         store: &'static str,
         broker: &'static str,
         read_back: Option<Digest>,
+        age: Duration,
         witness: Witness,
         input: std::ops::Range<i64>,
         profiles: std::ops::Range<i64>,
@@ -278,6 +290,7 @@ mod tests {
             store,
             broker,
             read_back: None,
+            age: Duration::ZERO,
             witness: Witness::Last(Mark { offset: 10, chain: A }, Positions::default()),
             input: 0..100,
             profiles: 0..40,
@@ -310,7 +323,8 @@ mod tests {
             witness: case.witness,
             hanging: None,
         };
-        let told = match plan(store.as_ref(), &ground, case.read_back, case.wishes) {
+        let read_back = case.read_back.map(|chain| ReadBack { chain, age: case.age });
+        let told = match plan(store.as_ref(), &ground, read_back, case.wishes) {
             Ok(plan) => format!(
                 "{:?} at {}{}",
                 plan.way,
@@ -360,6 +374,15 @@ mod tests {
             Case { read_back: Some(A), profiles: 20..40, ..case("5 a", "10 b") },
             "Replay { from: 20 } at 10",
         );
+    }
+
+    #[test]
+    fn a_store_that_may_have_missed_the_end_of_a_key_is_restored() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let behind = |age| Case { read_back: Some(A), age, ..case("5 a", "10 b") };
+        check(behind(hours(12)), "Replay { from: 20 } at 10");
+        check(behind(hours(13)), "Restore(Old) at 10");
+        check(Case { age: hours(1000), ..case("10 a", "10 a") }, "Continue at 10");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::failure::Failure;
 use crate::model::id::Digest;
@@ -305,6 +306,18 @@ pub struct Ground {
     pub hanging: Option<Hanging>,
 }
 
+/// A decision that was looked up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadBack {
+    pub chain: Digest,
+    /// How long ago it was written.
+    pub age: Duration,
+}
+
+/// How long the changelog keeps the ends of keys at least, once compaction has come to them: the least
+/// `delete.retention.ms` of `risk.profiles`.
+pub const ENDS_KEPT: Duration = Duration::from_secs(86_400);
+
 /// One record of the changelog, as restore reads it.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
@@ -346,12 +359,12 @@ pub trait Ledger: fmt::Debug {
     /// When the broker cannot be asked.
     fn ground(&mut self, partition: i32) -> Result<Ground, Failure>;
 
-    /// The chain that the decision at `offset` of the partition's decisions carries; `None` when
-    /// there is no such record any more.
+    /// What the decision at `offset` of the partition's decisions says; `None` when there is no such
+    /// record any more.
     ///
     /// # Errors
     /// When the broker cannot be asked.
-    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure>;
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure>;
 
     /// Reads committed changes from `from` to the end of the partition's changelog, and returns the
     /// offset after the last one read (control records included). `visit` returning `false` ends it.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::log::{Inside, Log, at};
 use super::partition::Stored;
-use crate::model::id::Digest;
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Ground, Ledger, Outgoing, Output, Positions, Tail, Unit, Witness,
+    Change, Committed, Ground, Ledger, Mark, Outgoing, Output, Positions, ReadBack, Tail, Unit, Witness,
 };
 
 /// Writes for one member of the group.
@@ -123,10 +123,12 @@ impl Ledger for EmbeddedLedger {
         })
     }
 
-    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure> {
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
         let inside = self.log.lock();
         let record = inside.output(Output::Decisions, partition).and_then(|decisions| decisions.get(offset));
-        Ok(record.and_then(|record| record.mark).map(|mark| mark.chain))
+        // Nothing is compacted here: no record is too old to have missed something since.
+        let of = |mark: Mark| ReadBack { chain: mark.chain, age: Duration::ZERO };
+        Ok(record.and_then(|record| record.mark).map(of))
     }
 
     fn changes(

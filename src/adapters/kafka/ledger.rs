@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
@@ -23,11 +23,10 @@ use super::settings::Assignment;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
 use super::writer::{Outgoing, Slot, Trouble, Writer};
-use crate::model::id::Digest;
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
     Change, Committed, Enclosed, Ground, HEADER_CHAIN, HEADER_OFFSET, Hanging, Ledger, Mark, Output,
-    Positions, Tail, Unit, Witness,
+    Positions, ReadBack, Tail, Unit, Witness,
 };
 
 /// Where what a ledger calls decisions goes.
@@ -238,7 +237,7 @@ impl Ledger for KafkaLedger {
         Ok(Ground { committed, input, profiles, witness, hanging })
     }
 
-    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<Digest>, Failure> {
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
         let read_mark = self.read_mark;
         let topic = self.names.decisions.clone();
         let readers = self.readers()?;
@@ -249,7 +248,9 @@ impl Ledger for KafkaLedger {
         let mut found = None;
         readers.scan(&topic, partition, offset..range.end, &mut |message| {
             if message.offset() == offset {
-                found = message.payload().and_then(read_mark).map(|mark| mark.chain);
+                let age = age(message.timestamp());
+                let mark = message.payload().and_then(read_mark);
+                found = mark.map(|mark| ReadBack { chain: mark.chain, age });
             }
             false
         })?;
@@ -445,6 +446,15 @@ pub(super) fn change<'m>(message: &'m BorrowedMessage<'_>) -> Change<'m> {
         mark: mark_in_headers(message),
         offset: message.offset(),
     }
+}
+
+/// Of a record without a time nobody knows: it is as old as can be.
+fn age(written: rdkafka::Timestamp) -> Duration {
+    let Some(written) = written.to_millis().and_then(|ms| u64::try_from(ms).ok()) else {
+        return Duration::MAX;
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(written))
 }
 
 fn mark_in_headers(message: &BorrowedMessage<'_>) -> Option<Mark> {

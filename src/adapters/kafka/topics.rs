@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::ports::ledger::ENDS_KEPT;
+
 /// The names in use; the defaults are the contract's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -152,11 +154,14 @@ pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
             co_partitioned: true,
             settings: vec![
                 (CLEANUP, "compact,delete".into()),
-                ("retention.ms", retention_ms(profile_ttl).to_string()),
+                (RETENTION, retention_ms(profile_ttl).to_string()),
                 ("retention.bytes", "-1".into()),
                 ("min.cleanable.dirty.ratio", "0.1".into()),
-                ("max.compaction.lag.ms", DAY_MS.to_string()),
-                ("segment.ms", HOUR_MS.to_string()),
+                (COMPACTION_LAG, DAY_MS.to_string()),
+                (SEGMENT, HOUR_MS.to_string()),
+                // A store that was away for less may be brought up to date: what was ended meanwhile it
+                // must still find ended.
+                (ENDS_KEPT_MS, ENDS_KEPT.as_millis().to_string()),
             ],
         },
         Wanted { name: &names.policies, co_partitioned: false, settings: vec![(CLEANUP, "compact".into())] },
@@ -254,10 +259,15 @@ fn same(name: &str, found: &str, expected: &str) -> bool {
         // Compaction alone keeps more, never less.
         return set(found) == set(expected) || found.trim() == "compact";
     }
-    if name == "retention.ms" {
+    if name == RETENTION || name == ENDS_KEPT_MS {
         // Longer, or for ever, is as good.
         let least = expected.parse::<i64>().unwrap_or(i64::MAX);
         return found.parse::<i64>().is_ok_and(|ms| !(0..least).contains(&ms));
+    }
+    if name == COMPACTION_LAG || name == SEGMENT {
+        // Who compacts sooner forgets sooner.
+        let most = expected.parse::<i64>().unwrap_or(0);
+        return found.parse::<i64>().is_ok_and(|ms| (0..=most).contains(&ms));
     }
     found == expected
         || matches!((found.parse::<f64>(), expected.parse::<f64>()), (Ok(a), Ok(b)) if (a - b).abs() < 1e-9)
@@ -281,6 +291,10 @@ fn alter(topic: &str, name: &str, value: &str) -> String {
 const CLEANUP: &str = "cleanup.policy";
 const TIMESTAMP_TYPE: &str = "message.timestamp.type";
 const MIN_ISR: &str = "min.insync.replicas";
+const RETENTION: &str = "retention.ms";
+const COMPACTION_LAG: &str = "max.compaction.lag.ms";
+const SEGMENT: &str = "segment.ms";
+const ENDS_KEPT_MS: &str = "delete.retention.ms";
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -375,6 +389,18 @@ mod tests {
             None,
             &[("risk.profiles", Wrong, "cleanup.policy=delete")],
         );
+        for (name, value, is_good) in [
+            (COMPACTION_LAG, "1000", true),
+            (COMPACTION_LAG, "9223372036854775807", false),
+            (SEGMENT, "1000", true),
+            (SEGMENT, "604800000", false),
+            (ENDS_KEPT_MS, "172800000", true),
+            (ENDS_KEPT_MS, "1000", false),
+        ] {
+            let found = format!("{name}={value}");
+            let expected = if is_good { vec![] } else { vec![("risk.profiles", Weak, found.as_str())] };
+            check(|there| set(there, "risk.profiles", name, value), None, &expected);
+        }
         check(
             |there| set(there, "risk.decisions", CLEANUP, "compact"),
             None,

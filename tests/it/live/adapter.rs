@@ -146,7 +146,9 @@ fn what_is_published_is_the_next_owners_ground() {
     let ground = settled(&mut ledger);
     assert_eq!(ground.committed, Some(Committed { offset: 3, metadata: "07".repeat(32) }));
     assert_eq!(ground.profiles, 0..3, "two records and the mark of their transaction");
-    assert_eq!(ledger.read_back(0, 1).unwrap(), Some(Digest([7; 32])));
+    let decision = ledger.read_back(0, 1).unwrap().unwrap();
+    assert_eq!(decision.chain, Digest([7; 32]));
+    assert!(decision.age < Duration::from_secs(300), "it was written just now: {:?}", decision.age);
     assert_eq!(ledger.read_back(0, 2).unwrap(), None, "the transaction's own mark is no decision");
     assert_eq!(ledger.read_back(0, 9).unwrap(), None);
 
