@@ -39,6 +39,7 @@ history! {
     "decision" "fc62acc28c3d0f22",
     "event" "3fb92614407571b5",
     "event" "51ce4f62a6754aea",
+    "event" "ea1878e084780433",
     "outcome" "754478a44048bbdb",
     "policy" "632adfb3071f873a",
     "profile" "cd1d20b5f1c2f9b4",

@@ -68,6 +68,12 @@ impl Event<'_> {
             || self.user.starts_with("spiffe://")
     }
 
+    /// The user is to be forgotten.
+    #[must_use]
+    pub const fn is_erasure(&self) -> bool {
+        matches!(self.body, Body::Feedback { verdict: Verdict::Erase, .. })
+    }
+
     #[must_use]
     pub const fn kind(&self) -> EventType {
         match &self.body {
@@ -82,7 +88,7 @@ impl Event<'_> {
     }
 }
 
-/// What a feedback speaks about. At least one is stated.
+/// What a feedback speaks about. At least one is stated; of an erasure, which is about the user, none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About<'a> {
     pub event_id: Option<Cow<'a, str>>,

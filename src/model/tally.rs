@@ -25,6 +25,7 @@ pub struct Tally {
     pub duplicates: u32,
     pub alerts: u32,
     pub revocations: u32,
+    pub erasures: u32,
     /// Decisions in which an exception silenced something, by its id.
     pub exceptions: BTreeMap<String, u32>,
     /// Decisions with a shadow's verdict: what the live policy did or would have, then the shadow.
@@ -64,6 +65,10 @@ impl Tally {
         }
         self.alerts += u32::from(alert);
         self.revocations = self.revocations.saturating_add(u32::try_from(revocations).unwrap_or(u32::MAX));
+    }
+
+    pub const fn erased(&mut self) {
+        self.erasures += 1;
     }
 
     pub fn rejected(&mut self, reason: Reject) {

@@ -108,7 +108,14 @@ words! {
 }
 
 words! {
-    Verdict { Safe = "safe", Compromised = "compromised", Dismissed = "dismissed", Other = "other" }
+    Verdict {
+        Safe = "safe",
+        Compromised = "compromised",
+        Dismissed = "dismissed",
+        /// Forget the user.
+        Erase = "erase",
+        Other = "other",
+    }
 }
 
 words! {

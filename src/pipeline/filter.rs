@@ -4,6 +4,8 @@
 //! keys again. At 24 bits one new user in a hundred thousand looks known; such a miss is settled by
 //! a scan of the store, and only a scan that disagrees costs a restore.
 
+use crate::engine::baseline::Part;
+
 /// Never says "unknown" of a key that was added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -31,6 +33,13 @@ impl Filter {
         }
         if let Some(layer) = self.layers.last_mut() {
             layer.add(hash);
+        }
+    }
+
+    /// Adds the user whose `core` a key of the store names; the other parts are named by it.
+    pub fn add_core(&mut self, key: &[u8]) {
+        if let Some((user, Part::Core)) = Part::split_key(key) {
+            self.add(user);
         }
     }
 

@@ -35,7 +35,7 @@ use super::invariants::Broken;
 use super::overlay::Overlay;
 use super::recover::{Gap, Plan};
 use super::wire;
-use crate::engine::baseline::{Part, Profile};
+use crate::engine::baseline::Profile;
 use crate::engine::decode::{self, How, Rejected};
 use crate::engine::emit;
 use crate::engine::enrich::Enricher;
@@ -236,6 +236,9 @@ impl Lane {
         }
         self.open.urgent |= !ruling.revocations.is_empty();
         self.open.unit.tally.decided(&ruling.decision, ruling.alert.is_some(), ruling.revocations.len());
+        if seen.event.is_erasure() {
+            self.open.unit.tally.erased();
+        }
         Ok((offered, chain))
     }
 
@@ -414,10 +417,8 @@ impl Lane {
             return None;
         }
         let batch = self.overlay.drain(self.committed)?;
-        for (key, value) in &batch.parts {
-            if let (Some((user, Part::Core)), Some(_)) = (Part::split_key(key), value) {
-                self.filter.add(user);
-            }
+        for (key, _) in batch.parts.iter().filter(|(_, value)| value.is_some()) {
+            self.filter.add_core(key);
         }
         Some(batch)
     }

@@ -86,6 +86,11 @@ impl Overlay {
         Some(batch)
     }
 
+    /// The checkpoint under way.
+    pub fn draining(&self) -> impl Iterator<Item = &(Box<[u8]>, Change)> {
+        self.draining.iter().flat_map(|batch| &batch.parts)
+    }
+
     /// The store has the batch.
     pub fn drained(&mut self) {
         self.draining = None;

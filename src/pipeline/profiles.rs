@@ -64,7 +64,7 @@ impl Profiles {
     /// Users whose profile is kept.
     #[must_use]
     pub fn users(&self) -> usize {
-        self.users.slots.len()
+        self.users.slots.iter().filter(|user| !user.parts.is_empty()).count()
     }
 
     /// Takes a part of a saved profile.
@@ -210,9 +210,10 @@ impl Users {
 
     /// Writes a part, or removes it; returns the user's slot.
     fn put(&mut self, slot: Option<u32>, user: &[u8], part: Part, state: Option<&[u8]>) -> Option<u32> {
-        let slot = match slot {
-            Some(slot) => slot,
-            None => self.admit(user)?,
+        let slot = match (slot, state) {
+            (Some(slot), _) => slot,
+            (None, Some(_)) => self.admit(user)?,
+            (None, None) => return None,
         };
         let stored = self.slots.get_mut(usize::try_from(slot).ok()?)?;
         match (stored.parts.binary_search_by_key(&part, |(part, _)| *part), state) {

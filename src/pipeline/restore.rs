@@ -173,16 +173,10 @@ fn open(partition: i32, store: &dyn StateStore) -> Result<(Option<Spot>, Filter,
         return Ok((found.checkpoint.place, filter, true));
     }
     let mut filter = Filter::default();
-    match store.verify(partition, &mut |key| know(&mut filter, key)) {
+    match store.verify(partition, &mut |key| filter.add_core(key)) {
         Ok(checkpoint) => Ok((checkpoint.place, filter, false)),
         Err(StoreError::Damaged { .. }) => Ok((None, Filter::default(), false)),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn know(filter: &mut Filter, key: &[u8]) {
-    if let Some((user, Part::Core)) = Part::split_key(key) {
-        filter.add(user);
     }
 }
 
@@ -231,7 +225,10 @@ impl Filling<'_> {
         if let Some(value) = value {
             wire::state(value, part).map_err(bad)?;
         }
-        know(&mut self.filter, key);
+        // An ended part makes nobody known: whoever was erased would be looked for at every return.
+        if value.is_some() {
+            self.filter.add_core(key);
+        }
         self.bytes += key.len() + value.map_or(0, <[u8]>::len);
         self.batch.parts.push((key.into(), value.map(Into::into)));
         let full = self.batch.parts.len() >= BATCH_PARTS || self.bytes >= BATCH_BYTES;

@@ -19,6 +19,7 @@ pub struct Meters {
     duplicates: Counter,
     alerts: Counter,
     revocations: Counter,
+    erasures: Counter,
     end_to_end: Histogram,
 }
 
@@ -43,6 +44,7 @@ impl Default for Meters {
             duplicates: counter!(table::DUPLICATES.name),
             alerts: counter!(table::ALERTS.name),
             revocations: counter!(table::REVOCATIONS.name),
+            erasures: counter!(table::ERASURES.name),
             end_to_end: histogram!(table::END_TO_END.name),
         }
     }
@@ -69,6 +71,7 @@ impl Meters {
         self.duplicates.increment(tally.duplicates.into());
         self.alerts.increment(tally.alerts.into());
         self.revocations.increment(tally.revocations.into());
+        self.erasures.increment(tally.erasures.into());
         for arrival in tally.arrivals() {
             let took = now.since(arrival.at).unwrap_or_default();
             self.end_to_end.record_many(took, arrival.records as usize);

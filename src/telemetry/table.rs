@@ -65,6 +65,8 @@ metrics! {
         "Alert records committed: opened, updated, closed.";
     REVOCATIONS Counter, "ward_revocations_total" []
         "Revocation commands committed.";
+    ERASURES Counter, "ward_erasures_total" []
+        "Erasures committed: each made a stranger of a user. Many at once are worth a question.";
     EXCEPTION_HITS Counter, "ward_exception_hits_total" ["exception": "its id"]
         "Decisions in which this exception of the policy silenced something. One without hits can go.";
     SHADOW Counter, "ward_shadow_decisions_total"

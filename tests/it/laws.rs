@@ -1,5 +1,7 @@
 //! Laws: what holds for any stream of events, hostile ones included.
 
+mod erasure;
+
 use std::borrow::Cow;
 
 use proptest::collection::vec;
@@ -195,11 +197,15 @@ fn body(act: &Act) -> Body<'static> {
         4 => Body::Access { outcome },
         5 => Body::Behavior(behavior(act)),
         _ => Body::Feedback {
-            verdict: Verdict::from_code(act.pick % 4).unwrap(),
-            about: About {
-                event_id: (act.pick > 100).then(|| text("e", act.pick % 50)),
-                session_id: act.session.map(|session| text("s", session)),
-                since: act.pick.is_multiple_of(5).then_some(Timestamp::EPOCH),
+            verdict: Verdict::from_code(act.pick % 5).unwrap(),
+            about: if act.pick % 5 == Verdict::Erase.code() {
+                About::default()
+            } else {
+                About {
+                    event_id: (act.pick > 100).then(|| text("e", act.pick % 50)),
+                    session_id: act.session.map(|session| text("s", session)),
+                    since: act.pick.is_multiple_of(7).then_some(Timestamp::EPOCH),
+                }
             },
             by: FeedbackBy::from_code(act.pick % 4).unwrap(),
             assurance: None,

@@ -148,6 +148,7 @@ fn the_listener_answers_and_the_counters_count() {
     tally.actions[usize::from(Action::Deny.code())] = 3;
     tally.rejected(Reject::TooLarge);
     tally.duplicate();
+    tally.erased();
     for _ in 0..4 {
         tally.arrived(Timestamp::from_seconds(1_000));
     }
@@ -159,6 +160,7 @@ fn the_listener_answers_and_the_counters_count() {
         "ward_decisions_total{action=\"revoke\"} 0",
         "ward_rejected_total{reason=\"too_large\"} 1",
         "ward_duplicates_total 1",
+        "ward_erasures_total 1",
         "ward_end_to_end_seconds_bucket{le=\"0.03\"} 0",
         "ward_end_to_end_seconds_bucket{le=\"0.05\"} 4",
         "ward_end_to_end_seconds_count 4",

@@ -215,6 +215,13 @@ impl Profile {
         self.changed = self.changed.with(part);
     }
 
+    /// Forgets everything, and has every part deleted: those that `core` names, and whatever else may be
+    /// stored under the user's name.
+    pub(crate) fn erase(&mut self) {
+        self.stored = Part::ALL.into_iter().collect();
+        self.forget();
+    }
+
     /// Forgets everything; what is stored is to be deleted.
     pub(crate) fn forget(&mut self) {
         *self = Self { stored: self.stored, changed: self.stored, ..Self::default() };

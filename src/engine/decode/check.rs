@@ -10,7 +10,7 @@ use crate::model::id::{DEFAULT_TENANT, USER_BYTES_MAX, is_tenant};
 use crate::model::time::Timestamp;
 use crate::model::{
     ChallengeOutcome, CredentialChange, EventType, FeedbackBy, Outcome, Privilege, Reject, SessionChange,
-    SubjectKind,
+    SubjectKind, Verdict,
 };
 
 pub(super) fn check<'a>(
@@ -101,12 +101,15 @@ fn body<'a>(kind: EventType, wire: &mut Wire<'a>) -> Result<Body<'a>, Rejected> 
             mouse: std::mem::take(&mut wire.mouse),
             touch: std::mem::take(&mut wire.touch),
         }),
-        EventType::Feedback => Body::Feedback {
-            verdict: wire.verdict.ok_or_else(|| missing("verdict"))?,
-            about: about(wire.about.take().unwrap_or_default())?,
-            by: wire.by.unwrap_or(FeedbackBy::Other),
-            assurance: wire.assurance,
-        },
+        EventType::Feedback => {
+            let verdict = wire.verdict.ok_or_else(|| missing("verdict"))?;
+            Body::Feedback {
+                verdict,
+                about: about(wire.about.take().unwrap_or_default(), verdict)?,
+                by: wire.by.unwrap_or(FeedbackBy::Other),
+                assurance: wire.assurance,
+            }
+        }
     })
 }
 
@@ -186,12 +189,21 @@ fn network(hint: &NetworkWire<'_>) -> Result<NetworkHint, Rejected> {
     Ok(NetworkHint { asn: asn.map(crate::engine::number::whole), class: hint.class })
 }
 
-fn about(about: AboutWire<'_>) -> Result<About<'_>, Rejected> {
+fn about(about: AboutWire<'_>, verdict: Verdict) -> Result<About<'_>, Rejected> {
     let about = About {
         event_id: handle(about.event_id, "about.event_id")?,
         session_id: handle(about.session_id, "about.session_id")?,
         since: about.since,
     };
+    if verdict == Verdict::Erase {
+        // Whoever writes one thinks that less is erased than is.
+        let whole = about == About::default();
+        return if whole {
+            Ok(about)
+        } else {
+            Err(bad("about", "is stated; an erasure is of the whole user"))
+        };
+    }
     if about == About::default() {
         let detail = "`about` is missing; a feedback states an event_id, a session_id or since";
         return Err(Rejected::new(Reject::MissingField, detail));

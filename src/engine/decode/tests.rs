@@ -75,6 +75,13 @@ fn what_is_needed() {
     refused(&of("feedback", r#","verdict":"safe""#), Reject::MissingField, "`about`");
     refused(&of("feedback", r#","verdict":"safe","about":{"event_id":""}"#), Reject::MissingField, "`about`");
     check(&of("feedback", r#","verdict":"safe","about":{"session_id":"s"}"#), Ok(()));
+    check(&of("feedback", r#","verdict":"erase""#), Ok(()));
+    check(&of("feedback", r#","verdict":"erase","about":{"event_id":""},"by":"user""#), Ok(()));
+    refused(
+        &of("feedback", r#","verdict":"erase","about":{"since":"2026-01-01T00:00:00Z"}"#),
+        Reject::BadValue,
+        "`about`",
+    );
 }
 
 #[test]

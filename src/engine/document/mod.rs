@@ -16,7 +16,7 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 pub use mistake::{Mistake, Place, Told, nearest, one_of, quoted, told};
-pub use value::{Table, Value};
+pub use value::{Table, Value, parse_duration};
 
 /// Reads the text of `file` with `read`, and adds what is wrong with it to `mistakes`.
 pub fn read<T>(file: &str, text: &str, mistakes: &mut Vec<Mistake>, read: impl FnOnce(Table<'_>) -> T) -> T {

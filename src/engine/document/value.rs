@@ -335,7 +335,9 @@ impl<'d> Value<'d> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// `20ms`, `10s`, `30m`, `1h`, `7d`; `None` for anything else.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|char: char| !char.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
     let millis = match unit.trim() {

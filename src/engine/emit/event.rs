@@ -132,7 +132,7 @@ fn body<S: SerializeStruct, const JSON: bool>(
     let (verdict, about, by, assurance) = match body {
         Body::Feedback { verdict, about, by, assurance } => (
             Some(symbol!("Verdict", verdict)),
-            Some(about),
+            (*about != About::default()).then_some(about),
             Some(symbol!("FeedbackBy", by)),
             assurance.map(|it| symbol!("Assurance", it)),
         ),

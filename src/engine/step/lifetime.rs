@@ -2,7 +2,7 @@
 //!
 //! A profile begins with a successful login, session or access, so that whoever tries names cannot
 //! fill the store; a source that is trusted to speak of real users only may begin one with any event.
-//! It ends by silence: somebody who comes back after that comes as a stranger.
+//! It ends by silence, or by an erasure: somebody who comes back after that comes as a stranger.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Default for Lifetime {
 impl Lifetime {
     /// Whether an event of somebody unknown is remembered.
     pub(super) fn begins(&self, stage: &Stage<'_>) -> bool {
-        stage.asked || self.is_creator(&stage.seen.event)
+        stage.asked || !stage.seen.event.is_erasure() && self.is_creator(&stage.seen.event)
     }
 
     fn is_creator(&self, event: &Event<'_>) -> bool {

@@ -11,6 +11,8 @@
 //! whom nothing is known begins with a success, or with an event of a source that may begin one:
 //! anything else is decided on an empty profile, and nothing of it is stored. A backfilled event is
 //! decided as in report-only mode: it teaches what it would, and raises no risk, alert or revocation.
+//! An erasure is decided on the empty profile that it leaves: the decision says that it was carried out,
+//! and nothing of the user but the name.
 
 mod alert;
 mod apps;
@@ -181,6 +183,9 @@ fn ready<'a>(
     }
     if event.has_own_id && profile.core().recent().has(seen.keys.event) {
         return Err(Stepped::Duplicate);
+    }
+    if event.is_erasure() {
+        profile.erase();
     }
     if profile.exists()
         && at.since(profile.core().newest()).is_some_and(|silent| silent > setting.lifetime.profile_ttl)

@@ -4,6 +4,7 @@ use super::{Lane, Refused, Scratch};
 use crate::engine::baseline::{Part, Profile};
 use crate::model::EventType;
 use crate::pipeline::cache::Seat;
+use crate::pipeline::filter::Filter;
 use crate::pipeline::overlay::Known;
 use crate::pipeline::wire;
 use crate::ports::ledger::Output;
@@ -78,14 +79,106 @@ impl Lane {
         Ok(true)
     }
 
-    /// A miss on a key that the filter knows: the filter errs once in a hundred thousand, a store
-    /// that lost a key would make a stranger of a known user. A scan tells.
+    /// A miss on a key that the filter knows: the filter errs once in a hundred thousand and still knows
+    /// those who were erased; a store that lost a key would make a stranger of a known user. A scan
+    /// tells, and makes a filter that knows only who is there.
     fn suspect(&mut self, store: &dyn StateStore) -> Result<(), Refused> {
         if self.verified.is_some() && self.verified == self.stored.map(|spot| spot.mark) {
             return Ok(());
         }
-        store.verify(self.partition, &mut |_| ()).map_err(Refused::Store)?;
+        let mut filter = Filter::default();
+        store.verify(self.partition, &mut |key| filter.add_core(key)).map_err(Refused::Store)?;
+        // The store may not have these yet. Who waits for the next checkpoint is added by it.
+        for (key, _) in self.overlay.draining().filter(|(_, value)| value.is_some()) {
+            filter.add_core(key);
+        }
+        self.filter = filter;
         self.verified = self.stored.map(|spot| spot.mark);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::adapters::store::MemoryStore;
+    use crate::engine::decode::{Format, Limits, NO_WRITERS};
+    use crate::engine::policy::Policy;
+    use crate::engine::step::{LIFETIME, Setting};
+    use crate::model::decision::Basis;
+    use crate::model::id::Digest;
+    use crate::pipeline::filter::Filter;
+    use crate::pipeline::lane::{AlertRendering, Lane, Offered, Rendering, Settings, With};
+    use crate::pipeline::recover::{Plan, Way};
+    use crate::ports::ledger::{Mark, Positions};
+    use crate::ports::source::Record;
+    use crate::ports::store::StateStore as _;
+    use crate::ports::tables::NoTables;
+
+    fn lane_at(mark: Mark, way: Way, filter: Filter) -> Lane {
+        let settings = Settings {
+            topic: "identity.events".into(),
+            partitions: 1,
+            format: Format::Json,
+            decisions: Rendering::Json,
+            alerts: AlertRendering::Json,
+            revocations: Rendering::Json,
+            rejected: Rendering::Json,
+            limits: Limits::default(),
+            profiles_cached: 4,
+            record_bytes_max: 100_000,
+            hash_seed: 7,
+        };
+        let plan = Plan { mark, positions: Positions::default(), way, gap: None };
+        let mut lane = Lane::new(0, Arc::new(settings), &plan, filter);
+        lane.started();
+        lane
+    }
+
+    /// Offers one event, has it committed and the store brought to it.
+    fn settled(lane: &mut Lane, store: &MemoryStore, offset: i64, what: &str) {
+        let policy = Policy::shipped("default").unwrap();
+        let basis = Basis {
+            policy: policy.digest,
+            engine: crate::engine::REVISION,
+            tables: Digest::ZERO,
+            model: None,
+        };
+        let setting = Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME };
+        let with = With { setting, tables: &NoTables, store, writers: &NO_WRITERS };
+        let value = format!(
+            r#"{{"event_id":"{offset}","tenant":"acme","user_id":"ada","occurred_at":"2026-01-05T09:0{offset}:00Z",{what}}}"#
+        );
+        let (key, value) = (Some(b"acme/ada".as_slice()), Some(value.as_bytes()));
+        let record = Record { partition: 0, offset, recorded_at: None, key, value, headers: &[] };
+        let offered = lane.offer(&record, &with).unwrap();
+        assert!(matches!(offered, Offered::Decided { .. }), "{offered:?}");
+        lane.seal().unwrap();
+        lane.committed(Positions::default());
+        let batch = lane.checkpoint().unwrap();
+        store.apply_batch(0, &batch).unwrap();
+        lane.checkpointed(&batch);
+    }
+
+    #[test]
+    fn whoever_comes_back_after_an_erasure_is_new_and_no_lost_key() {
+        const LOGIN: &str = r#""type":"login","outcome":"success","factors":["password"]"#;
+        const ERASE: &str = r#""type":"feedback","verdict":"erase""#;
+        let store = MemoryStore::new();
+        let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::default());
+        settled(&mut lane, &store, 0, LOGIN);
+        assert!(lane.filter.has(b"acme/ada"));
+        settled(&mut lane, &store, 1, ERASE);
+        assert_eq!(store.checkpoint(0).unwrap().parts, 0, "nothing is left");
+
+        // As after a restart: nobody is at hand.
+        let filter = Filter::decode(&lane.close().unwrap()).unwrap();
+        assert!(filter.has(b"acme/ada"), "a filter forgets nobody by itself");
+        let mut lane = lane_at(lane.committed.mark, Way::Continue, filter);
+        settled(&mut lane, &store, 2, ERASE);
+        assert!(!lane.filter.has(b"acme/ada"), "the scan found nobody");
+        settled(&mut lane, &store, 3, LOGIN);
+        assert!(lane.filter.has(b"acme/ada"));
     }
 }

@@ -19,7 +19,7 @@ pub struct Input {
 }
 
 /// One line a record: `09:00 acme/ada laptop london`, and for a session's next sign of life
-/// `09:05 acme/ada phone london refresh s1`. `!unkeyed` and the like at the end make junk of it.
+/// `09:05 acme/ada phone london refresh s1`, or `… erase`. `!unkeyed` and the like at the end make junk of it.
 pub fn parse(text: &str, partitions: i32) -> Vec<Input> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.enumerate().map(|(number, line)| line_of(line, number, partitions)).collect()
@@ -46,6 +46,7 @@ fn line_of(line: &str, number: usize, partitions: i32) -> Input {
         ["login", session] => {
             format!(r#""type":"login","outcome":"success","factors":["password"],"session_id":"{session}""#)
         }
+        ["erase"] => r#""type":"feedback","verdict":"erase","by":"analyst""#.to_owned(),
         ["refresh", session] => format!(r#""type":"session","change":"refresh","session_id":"{session}""#),
         other => panic!("`{other:?}` in `{line}`"),
     };
@@ -103,6 +104,7 @@ pub fn random(dice: &mut Dice, partitions: i32) -> Vec<Input> {
                     dice.pick(&["unkeyed", "wrong_key", "wrong_partition", "malformed", "future", "ancient"])
                 ),
                 6 if number > 0 => format!(" again {}", dice.roll(number)),
+                7 => " erase".to_owned(),
                 _ => String::new(),
             };
             let what = if partitions == 1 { what.replace("wrong_partition", "wrong_key") } else { what };

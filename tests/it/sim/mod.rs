@@ -29,12 +29,31 @@ const LOG: &str = "
 
 #[test]
 fn without_faults() {
-    assert_eq!(Short::new().run(|_| Fate::Succeeds), Ok(()));
+    for log in [LOG, ERASURE] {
+        assert_eq!(Short::new(log).run(|_| Fate::Succeeds), Ok(()));
+    }
 }
+
+/// Ada is erased in one unit, and comes back in the next.
+const ERASURE: &str = "
+    09:00 acme/ada laptop london
+    09:01 acme/ada laptop london erase
+    09:02 acme/ada phone  london
+";
 
 #[test]
 fn every_pair_of_faults() {
-    let short = Short::new();
+    pairs(&Short::new(LOG));
+}
+
+#[test]
+fn every_pair_of_faults_around_an_erasure() {
+    let short = Short::new(ERASURE);
+    assert_eq!(short.folded.iter().map(|folded| folded.erased).sum::<usize>(), 1);
+    pairs(&short);
+}
+
+fn pairs(short: &Short) {
     let steps = short.steps();
     for first in 0..steps {
         for second in first + 1..steps + steps / 2 {
@@ -59,8 +78,8 @@ struct Short {
 }
 
 impl Short {
-    fn new() -> Self {
-        let (fixed, inputs) = (Fixed::new(), input::parse(LOG, 2));
+    fn new(log: &str) -> Self {
+        let (fixed, inputs) = (Fixed::new(), input::parse(log, 2));
         let folded = World::new(&fixed, &inputs, 2).fold();
         Self { fixed, inputs, folded }
     }
@@ -110,8 +129,9 @@ fn swarm() {
 }
 
 /// What the swarm must have gone through.
-const REACHED: [&str; 24] = [
+const REACHED: [&str; 25] = [
     "decided",
+    "erased",
     "revoked",
     "alert",
     "duplicate",
@@ -152,7 +172,11 @@ fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>) -> Result<BTreeSet<&
             if quiet { Fate::Succeeds } else { dice.pick(&FAULTS) }
         })
         .map_err(|wrong| format!("{wrong}, after\n{}\n", world.record.join("\n")))?;
-    Ok(std::mem::take(&mut world.seen.reached))
+    let mut reached = std::mem::take(&mut world.seen.reached);
+    if world.folded.iter().any(|folded| folded.erased > 0) {
+        reached.insert("erased");
+    }
+    Ok(reached)
 }
 
 /// Each mistake is seen by some seed; how many it takes says how sharp the checks are.

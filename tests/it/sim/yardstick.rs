@@ -27,6 +27,8 @@ pub struct Folded {
     /// As the changelog has them.
     pub profiles: BTreeMap<Vec<u8>, Vec<u8>>,
     pub mark: Mark,
+    /// Erasures of somebody of whom something was known.
+    pub erased: usize,
 }
 
 impl Folded {
@@ -57,6 +59,7 @@ pub fn fold(inputs: &[Input], partition: i32, policy: &Policy, tables: &dyn Tabl
         let seen = enrich(decoded.event, tables);
         let user = users.entry(input.key.clone().unwrap()).or_default();
         let mut profile = user.load(&seen).unwrap();
+        folded.erased += usize::from(seen.event.is_erasure() && profile.exists());
         let position = Position { topic: Some(TOPIC.into()), partition, offset };
         let setting = Setting { policy, shadow: None, basis: basis(policy), lifetime: &LIFETIME };
         if let Stepped::Decided(ruling) = step(&mut profile, &seen, position, &setting) {
