@@ -5,6 +5,8 @@ use super::flags::Source;
 use crate::adapters::kafka::{Admin, Connection, Publisher};
 use crate::app::{self, PATIENCE};
 use crate::config::Settings;
+use crate::engine::decode::{self, Format, Limits};
+use crate::engine::emit;
 use crate::model::id::{DEFAULT_TENANT, USER_BYTES_MAX, UserKey, is_tenant};
 
 /// Whom it is about, and where the log is.
@@ -50,6 +52,31 @@ impl Whom {
             Err(Failure::Input(mistakes))
         }
     }
+}
+
+/// Writes a feedback, as anybody could write it, to the topic of feedback, and says which that is.
+pub(super) fn say(
+    settings: &Settings,
+    connection: &Connection,
+    key: &UserKey,
+    said: &serde_json::Value,
+) -> Result<String, Failure> {
+    let text = said.to_string();
+    let limits = Limits { max_age: None, ..settings.identity.clone() };
+    let event = decode::decode(text.as_bytes(), Format::Json, "", None, &limits)
+        .map_err(|refused| Failure::input(format!("this feedback would be refused: {}", refused.detail)))?
+        .event;
+    let topic = app::topic_names(settings).feedback;
+    let registry = app::needed_registry(settings).map_err(Failure::Input)?;
+    let written = app::event_rendering(registry.as_ref(), settings.topics.feedback.format, &topic)?;
+    let mut value = Vec::new();
+    written.write(&mut value, |out| emit::event_avro(&event, out), |out| emit::event_json(&event, out));
+    publish(connection, &topic, key, &value)?;
+    Ok(topic)
+}
+
+pub(super) fn event_id(said: &serde_json::Value) -> &str {
+    said.get("event_id").and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// Writes one record and waits until the broker has it.

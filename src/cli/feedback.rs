@@ -4,11 +4,9 @@
 
 use serde_json::json;
 
-use super::analyst::{Whom, publish};
+use super::analyst::{Whom, event_id, say};
 use super::{Failure, now, print};
 use crate::app;
-use crate::engine::decode::{self, Format, Limits};
-use crate::engine::emit;
 use crate::model::id::{Id128, digest};
 use crate::model::time::Timestamp;
 
@@ -43,25 +41,19 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let settings = args.whom.settings()?;
     let key = args.whom.key()?;
-    let said = said(&args, now()).to_string();
-    let limits = Limits { max_age: None, ..settings.identity.clone() };
-    let event = decode::decode(said.as_bytes(), Format::Json, "", None, &limits)
-        .map_err(|refused| Failure::input(format!("this feedback would be refused: {}", refused.detail)))?
-        .event;
-
+    let said = said(&args, now());
     let connection = app::connection(&settings).map_err(Failure::Input)?;
-    let topic = app::topic_names(&settings).feedback;
-    let registry = app::needed_registry(&settings).map_err(Failure::Input)?;
-    let written = app::event_rendering(registry.as_ref(), settings.topics.feedback.format, &topic)?;
-    let mut value = Vec::new();
-    written.write(&mut value, |out| emit::event_avro(&event, out), |out| emit::event_json(&event, out));
-    publish(&connection, &topic, &key, &value)?;
+    let topic = say(&settings, &connection, &key, &said)?;
     if args.whom.json {
         print(&format!("{{\"topic\":{},\"event\":{said}}}", json!(topic)));
     } else {
         print(&format!(
             "said `{}` of {}/{} as event {} on `{topic}`; the decision about it follows on `{}`",
-            args.verdict, args.whom.tenant, args.whom.user, event.id, settings.topics.decisions.name
+            args.verdict,
+            args.whom.tenant,
+            args.whom.user,
+            event_id(&said),
+            settings.topics.decisions.name
         ));
     }
     Ok(())

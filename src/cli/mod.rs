@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod decisions;
 mod demo;
+mod erase;
 mod events;
 mod explain;
 mod export;
@@ -70,6 +71,7 @@ enum Command {
     Profile(profile::Args),
     Feedback(feedback::Args),
     Revoke(revoke::Args),
+    Erase(erase::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
     #[command(subcommand)]
@@ -146,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Profile(args) => profile::run(args),
         Command::Feedback(args) => feedback::run(args),
         Command::Revoke(args) => revoke::run(args),
+        Command::Erase(args) => erase::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),

@@ -181,7 +181,7 @@ fn acls_are_told_for_people_and_for_machines() {
     let home = tempfile::tempdir().unwrap();
     let output = ward(home.path(), &["topics", "acls", "--principal-prefix", "User:CN=x "]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for role in ["admin", "worker", "publisher", "analyst", "responder", "soc", "auditor"] {
+    for role in ["admin", "worker", "publisher", "portal", "analyst", "responder", "soc", "auditor"] {
         assert!(
             text.contains(&format!("\n# {role}: ")) || text.starts_with(&format!("# {role}: ")),
             "{text}"

@@ -18,6 +18,7 @@ mod bytes;
 mod check;
 mod demo;
 mod drift;
+mod erase;
 mod explain;
 mod export;
 mod folder;

@@ -15,7 +15,9 @@ pub enum Role {
     Worker,
     /// An identity system that writes events.
     Publisher,
-    /// Who says "that was me", or "that was not".
+    /// A portal in which users say "that was me", or "that was not".
+    Portal,
+    /// Who looks into cases and decides them: everything of one user.
     Analyst,
     Responder,
     /// Who reads decisions, alerts and revocations, and acts on them.
@@ -62,10 +64,11 @@ pub struct Acl {
 }
 
 impl Role {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Admin,
         Self::Worker,
         Self::Publisher,
+        Self::Portal,
         Self::Analyst,
         Self::Responder,
         Self::Soc,
@@ -78,6 +81,7 @@ impl Role {
             Self::Admin => "admin",
             Self::Worker => "worker",
             Self::Publisher => "publisher",
+            Self::Portal => "portal",
             Self::Analyst => "analyst",
             Self::Responder => "responder",
             Self::Soc => "soc",
@@ -92,7 +96,8 @@ impl Role {
             Self::Admin => "runs `ward topics create`, `plan` and `check`",
             Self::Worker => "`ward run`",
             Self::Publisher => "an identity system that writes events",
-            Self::Analyst => "says whether it was the user: `ward feedback`",
+            Self::Portal => "in which users say whether it was they; may have them erased, too",
+            Self::Analyst => "`ward profile`, `explain`, `alerts`, `export`, `feedback`, `revoke`, `erase`",
             Self::Responder => "ends sessions by hand: `ward revoke`",
             Self::Soc => "reads decisions, alerts and revocations",
             Self::Auditor => "reads events and decisions again: replay, verification",
@@ -129,7 +134,9 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     topics(Role::Worker, &[Read], &[feedback]);
     topics(Role::Worker, &[Write], &[alerts, revocations, rejected]);
     topics(Role::Publisher, &[Write], &[events]);
-    topics(Role::Analyst, &[Write], &[feedback]);
+    topics(Role::Portal, &[Write], &[feedback]);
+    topics(Role::Analyst, &[Read], &[events, decisions, alerts, profiles, policies]);
+    topics(Role::Analyst, &[Write], &[feedback, revocations]);
     topics(Role::Responder, &[Write], &[revocations]);
     topics(Role::Soc, &[Read], &[decisions, alerts, revocations, rejected]);
     topics(Role::Auditor, &[Read], &[events, decisions, policies]);
@@ -148,8 +155,10 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     other(Role::Worker, Resource::Group, Pattern::Literal, feedback_group(group), Read);
     // One a worker and a process: its instance and its number come after.
     other(Role::Worker, Resource::TransactionalId, Pattern::Prefixed, format!("{group}-"), Write);
-    // It joins none: its client looks for the coordinator all the same.
-    other(Role::Auditor, Resource::Group, Pattern::Literal, group.to_owned(), Describe);
+    // They join none: their client looks for the coordinator all the same.
+    for role in [Role::Analyst, Role::Auditor] {
+        other(role, Resource::Group, Pattern::Literal, group.to_owned(), Describe);
+    }
     other(Role::Soc, Resource::Group, Pattern::Prefixed, "soc-".to_owned(), Read);
     all.sort();
     all
@@ -245,7 +254,15 @@ mod tests {
             assert_eq!(of(role), expected);
         };
         check(Role::Publisher, &["--operation Write --topic identity.events"]);
-        check(Role::Analyst, &["--operation Write --topic identity.feedback"]);
+        check(Role::Portal, &["--operation Write --topic identity.feedback"]);
+        check(
+            Role::Analyst,
+            &[
+                "--operation Read --topic identity.events --topic risk.alerts --topic risk.decisions --topic risk.policies --topic risk.profiles",
+                "--operation Write --topic identity.feedback --topic risk.revocations",
+                "--operation Describe --group ward",
+            ],
+        );
         check(
             Role::Soc,
             &[
@@ -285,7 +302,7 @@ mod tests {
             };
             assert!(may(&[Role::Admin], Operation::Create), "nobody makes {}", topic.name);
             assert!(
-                may(&[Role::Worker, Role::Publisher, Role::Analyst], Operation::Write),
+                may(&[Role::Worker, Role::Publisher, Role::Portal], Operation::Write),
                 "nobody writes {}",
                 topic.name
             );

@@ -3,6 +3,7 @@
 //! *Delivery*: what was committed, as soon as it can be seen. *Ordering*: that of each partition.
 //! *Failure*: every question has a time limit; whoever asks tries again.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -15,11 +16,11 @@ use super::events::{Events, reader};
 use super::source::{headers, record};
 use crate::ports::source::Record;
 
-/// A reader of all partitions of a topic that joins no group.
+/// A reader of a topic, or of one partition of it, that joins no group.
 pub struct Follower {
     consumer: BaseConsumer<Events>,
     topic: String,
-    partitions: i32,
+    partitions: Range<i32>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -32,6 +33,14 @@ impl Follower {
     /// # Errors
     /// When the client cannot be made; the broker is not asked yet.
     pub fn new(connection: &Connection, topic: &str, partitions: i32) -> Result<Self, Failure> {
+        Self::of(connection, topic, 0..partitions)
+    }
+
+    /// Of these partitions only.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(connection: &Connection, topic: &str, partitions: Range<i32>) -> Result<Self, Failure> {
         let consumer =
             reader(&connection.reader(), connection).map_err(|error| Failure::Client(error.to_string()))?;
         Ok(Self { consumer, topic: topic.to_owned(), partitions })
@@ -63,7 +72,7 @@ impl Follower {
             let found = self.consumer.fetch_watermarks(&self.topic, partition, TIMEOUT);
             found.map(|(_, end)| end).map_err(|error| self.failed(&error))
         };
-        (0..self.partitions).map(end).collect()
+        self.partitions.clone().map(end).collect()
     }
 
     /// Hands on what comes from now on.
@@ -84,8 +93,8 @@ impl Follower {
 
     fn all(&self, from: Option<&[i64]>) -> Result<TopicPartitionList, Failure> {
         let mut list = TopicPartitionList::new();
-        for partition in 0..self.partitions {
-            let at = usize::try_from(partition).ok().and_then(|number| from?.get(number));
+        for (number, partition) in self.partitions.clone().enumerate() {
+            let at = from.and_then(|from| from.get(number));
             let at = at.map_or(Offset::Invalid, |offset| Offset::Offset(*offset));
             list.add_partition_offset(&self.topic, partition, at).map_err(|error| self.failed(&error))?;
         }

@@ -8,6 +8,7 @@ mod adapter;
 mod backfill;
 mod bench;
 mod broker;
+mod erase;
 mod explain;
 mod foreign;
 mod leftover;

@@ -12,7 +12,7 @@ use super::ward::{World, ago, login};
 fn each_role_works_with_its_least_acls() {
     let broker = Broker::own(&["--tls-scram", "--set", "allow.everyone.if.no.acl.found=false"]);
     let settings = broker.settings().clone();
-    for role in ["admin", "worker", "publisher", "analyst", "responder", "soc", "auditor"] {
+    for role in ["admin", "worker", "publisher", "portal", "analyst", "responder", "soc", "auditor"] {
         broker.user(&format!("ward-{role}"));
     }
     let extra = format!(
@@ -59,13 +59,14 @@ fn each_role_works_with_its_least_acls() {
     let auditor = as_role("auditor", &group);
     foreign::read(&auditor, &world.topic("decisions"), 6);
     let record = json!({"key": "anything", "value": feedback});
-    foreign::produce_raw(&as_role("analyst", "none"), &world.topic("feedback"), &[record]);
+    foreign::produce_raw(&as_role("portal", "none"), &world.topic("feedback"), &[record]);
 
     let decisions = foreign::read(&auditor, &world.topic("decisions"), 7);
     let told = decisions.iter().find(|record| record["value"]["type"] == "feedback").unwrap();
     assert_eq!(told["value"]["action"], "revoke");
     let revoked = foreign::read(&as_role("soc", "soc-1"), &world.topic("revocations"), 1);
     assert_eq!(revoked[0]["key"], "acme/user3");
+    an_analyst_works(&world);
     assert_eq!(ward.end("TERM").0.code(), Some(0));
 
     // A role that is not a worker's is told what it lacks for that: all of it, and how to allow it.
@@ -84,6 +85,29 @@ fn each_role_works_with_its_least_acls() {
     let mut lacking = self::lacking(&world, "ward-worker");
     lacking.sort();
     assert_eq!(lacking, expected);
+}
+
+/// Every command of an analyst's, as the role has it and no more.
+#[track_caller]
+fn an_analyst_works(world: &World) {
+    let run = |arguments: &[&str], code: i32| {
+        let output = world.ward_as("ward-analyst", arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap() + &said
+    };
+    let events = format!("topic:{}", world.topic("events"));
+    let case = world.home.path().join("case");
+    assert!(run(&["profile", "acme/user2"], 0).contains("acme/user2"));
+    assert!(run(&["explain", "e2", "--user", "acme/user2", "--events", &events], 0).contains("user2"));
+    assert!(run(&["alerts"], 0).contains("user3"));
+    run(&["export", "acme/user2", &events, "--out", case.to_str().unwrap()], 0);
+    run(&["feedback", "safe", "--tenant", "acme", "--user", "user2", "--event", "e2"], 0);
+    run(&["revoke", "--tenant", "acme", "--user", "user2"], 0);
+    assert!(run(&["erase", "acme/user2", "--wait", "60s"], 0).contains("16 parts ended"));
+    assert!(run(&["profile", "acme/user2"], 1).contains("nothing is known of `acme/user2`"));
+    // What others do it is not let do.
+    assert!(run(&["topics", "create"], 2).contains("refuses"));
 }
 
 /// The places of the permissions that `ward check` misses as `user`; it may find nothing else but what
