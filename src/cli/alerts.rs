@@ -1,20 +1,24 @@
 //! `ward alerts`: published alerts as lines for a SIEM, from a topic, a file or a pipe; decisions and
 //! events too, of which a login has a class of its own.
 //!
-//! *Ordering*: that of the file; of a topic that of each partition, one after the other.
-//! *Failure*: a line that is neither ends the command and says which; what came before is written.
+//! *Ordering*: that of the file; of a topic that of each partition, one after the other; of what comes
+//! while it is followed, that of each partition.
+//! *Failure*: a line that is neither ends the command and says which; what came before is written. A broker
+//! that goes away while it is followed is said once, and waited for.
 
 use std::io::{BufReader, ErrorKind, Read, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use super::interrupt::Interrupt;
 use super::{Failure, flags, say};
 use crate::adapters::files::lines::{Line, Lines};
-use crate::adapters::kafka::{Admin, KafkaLog};
+use crate::adapters::kafka::{Admin, Failure as KafkaFailure, Follower, KafkaLog};
 use crate::app;
 use crate::config::Settings;
 use crate::engine::decode::{self, Format as EventFormat, Limits, limit};
 use crate::engine::emit::{self, Rendered, Stored, StoredAlert};
+use crate::ports::source::Record;
 
 /// Show published alerts, as they are or in the words of a SIEM: OCSF or ECS.
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,9 @@ pub(super) struct Args {
     /// `ocsf` (1.5.0: Detection Finding, Authentication), `ecs` (8.11), or `json` as published.
     #[arg(long, value_enum, default_value = "json")]
     format: Format,
+    /// Goes on at the topic's end: with what comes, as it comes, until it is interrupted.
+    #[arg(long)]
+    follow: bool,
     #[command(flatten)]
     kafka: flags::Source,
 }
@@ -50,10 +57,17 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         interrupt: Interrupt::listen(),
     };
     let done = match args.input.as_deref() {
-        Some(name) if !name.starts_with(TOPIC) => file(name, &mut to),
+        Some(name) if !name.starts_with(TOPIC) => {
+            if args.follow {
+                return Err(Failure::input(
+                    "--follow: goes with a topic; for a file that grows give `tail -f FILE | ward alerts --in -`",
+                ));
+            }
+            file(name, &mut to)
+        }
         topic => {
             let name = topic.and_then(|topic| topic.strip_prefix(TOPIC));
-            self::topic(&settings, name.unwrap_or(&settings.topics.alerts.name), &mut to)
+            self::topic(&settings, name.unwrap_or(&settings.topics.alerts.name), args.follow, &mut to)
         }
     };
     // What came before a mistake is sound, and whoever reads on may have it.
@@ -110,7 +124,7 @@ fn file(name: &str, to: &mut Rendering) -> Result<(), Ended> {
     }
 }
 
-fn topic(settings: &Settings, name: &str, to: &mut Rendering) -> Result<(), Ended> {
+fn topic(settings: &Settings, name: &str, follows: bool, to: &mut Rendering) -> Result<(), Ended> {
     let connection = app::connection(settings).map_err(Failure::Input)?;
     let patience = connection.connect_timeout().unwrap_or(app::PATIENCE);
     let there = Admin::new(&connection).map_err(Failure::from)?;
@@ -121,19 +135,53 @@ fn topic(settings: &Settings, name: &str, to: &mut Rendering) -> Result<(), Ende
         ))
     })?;
     let ids = app::written_under(settings, name, &["alert", "decision", "event"])?;
+    let mut take = |record: &Record<'_>, to: &mut Rendering| {
+        let place = || format!("`{name}` partition {} offset {}", record.partition, record.offset);
+        to.take(&ids.single(record.value.unwrap_or_default()), &place)
+    };
+    let mut ends = Vec::new();
     for partition in 0..there {
         let mut log = KafkaLog::open(&connection, name, partition).map_err(Failure::from)?;
-        while let Some(taken) = log
-            .next(|record| {
-                let place = || format!("`{name}` partition {partition} offset {}", record.offset);
-                to.take(&ids.single(record.value.unwrap_or_default()), &place)
-            })
-            .map_err(Failure::from)?
-        {
+        while let Some(taken) = log.next(|record| take(record, to)).map_err(Failure::from)? {
             taken?;
         }
+        ends.push(log.end());
     }
-    Ok(())
+    if !follows {
+        return Ok(());
+    }
+    let follower = Follower::new(&connection, name, there).map_err(Failure::from)?;
+    follower.begin_at(&ends).map_err(Failure::from)?;
+    follow(&follower, to, &mut take)
+}
+
+/// Never ends by itself.
+fn follow(
+    follower: &Follower,
+    to: &mut Rendering,
+    take: &mut dyn FnMut(&Record<'_>, &mut Rendering) -> Result<(), Ended>,
+) -> Result<(), Ended> {
+    let mut is_away = false;
+    loop {
+        // Whoever reads is not kept waiting for more.
+        let wait = if to.lines.is_empty() { FOLLOW_WAIT } else { Duration::ZERO };
+        match follower.try_next(wait, |record| take(record, to)) {
+            Ok(Some(taken)) => {
+                taken?;
+                is_away = false;
+            }
+            Ok(None) => to.flush()?,
+            Err(failure @ KafkaFailure::Unreachable { .. }) if !is_away => {
+                say(&format!("{failure}; waiting for it"));
+                is_away = true;
+            }
+            Err(KafkaFailure::Unreachable { .. }) => {}
+            Err(failure) => return Err(Failure::from(failure).into()),
+        }
+        if to.interrupt.is_set() {
+            return Err(Failure::Interrupted.into());
+        }
+    }
 }
 
 /// Where the lines go.
@@ -251,5 +299,7 @@ impl Kind {
 const UNKNOWN: &str = "is no alert, decision or event of ours; expected what `ward run` published or `ward score --alerts-out` wrote";
 const TOPIC: &str = "topic:";
 const FULL_BYTES: usize = 128 * 1024;
-const AFTER_HELP: &str = "A topic is read to its end. For a feed that goes on, let `ward run` publish renderings: \
-`[topics.alerts] format = \"ocsf\"`";
+/// How soon an interruption is noticed while nothing comes.
+const FOLLOW_WAIT: Duration = Duration::from_millis(200);
+const AFTER_HELP: &str = "A topic is read to its end; --follow goes on there. For a feed that survives whoever reads it, let \
+`ward run` publish renderings: `[topics.alerts] format = \"ocsf\"`";

@@ -67,6 +67,16 @@ fn a_case_is_created_updated_and_closed() {
 }
 
 #[test]
+fn a_file_is_not_followed() {
+    for from in ["-", "alerts.jsonl"] {
+        let output = spawn(&["alerts", "--follow", "--in", from], "");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("--follow: goes with a topic"), "{said}");
+    }
+}
+
+#[test]
 fn what_is_no_record_of_ours_is_told_with_its_place() {
     for (lines, expected) in [
         ("{}\n", "-:1: is no alert, decision or event of ours"),

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::admin::Failure;
+use super::admin::{Failure, is_distance, reason, refused};
 use super::connection::Connection;
 use super::events::{Events, reader};
 use super::source::{headers, record};
@@ -20,6 +20,7 @@ use crate::ports::source::Record;
 pub struct Follower {
     consumer: BaseConsumer<Events>,
     topic: String,
+    bootstrap: String,
     partitions: Range<i32>,
 }
 
@@ -43,7 +44,8 @@ impl Follower {
     pub fn of(connection: &Connection, topic: &str, partitions: Range<i32>) -> Result<Self, Failure> {
         let consumer =
             reader(&connection.reader(), connection).map_err(|error| Failure::Client(error.to_string()))?;
-        Ok(Self { consumer, topic: topic.to_owned(), partitions })
+        let bootstrap = connection.bootstrap().to_owned();
+        Ok(Self { consumer, topic: topic.to_owned(), bootstrap, partitions })
     }
 
     /// How many records of the topic the connection's group has committed, all partitions together.
@@ -80,7 +82,15 @@ impl Follower {
     /// # Errors
     /// When the broker does not answer in time.
     pub fn begin(&self) -> Result<(), Failure> {
-        let list = self.all(Some(&self.ends()?))?;
+        self.begin_at(&self.ends()?)
+    }
+
+    /// Hands on what comes from these offsets on, one a partition.
+    ///
+    /// # Errors
+    /// When the client refuses.
+    pub fn begin_at(&self, offsets: &[i64]) -> Result<(), Failure> {
+        let list = self.all(Some(offsets))?;
         self.consumer.assign(&list).map_err(|error| self.failed(&error))
     }
 
@@ -89,6 +99,31 @@ impl Follower {
         // What went wrong heals by itself, or nothing comes and whoever waits has a limit of his own.
         let message = self.consumer.poll(wait)?.ok()?;
         Some(read(&record(&message, &headers(&message))))
+    }
+
+    /// The same for whoever waits for ever, and has to know why nothing comes. A broker that is away is
+    /// waited for by the next call.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or refuses.
+    pub fn try_next<T>(
+        &self,
+        wait: Duration,
+        read: impl FnOnce(&Record<'_>) -> T,
+    ) -> Result<Option<T>, Failure> {
+        match self.consumer.poll(wait) {
+            None | Some(Err(KafkaError::PartitionEOF(_))) => Ok(None),
+            Some(Ok(message)) => Ok(Some(read(&record(&message, &headers(&message))))),
+            Some(Err(error)) => Err(match error.rdkafka_error_code() {
+                Some(code) if is_distance(&error) => Failure::Unreachable {
+                    bootstrap: self.bootstrap.clone(),
+                    waited: wait,
+                    reason: self.consumer.context().last_refusal().unwrap_or_else(|| reason(code)),
+                },
+                Some(code) => refused(&format!("read `{}`", self.topic), code),
+                None => self.failed(&error),
+            }),
+        }
     }
 
     fn all(&self, from: Option<&[i64]>) -> Result<TopicPartitionList, Failure> {

@@ -73,6 +73,12 @@ impl KafkaLog {
         self.first
     }
 
+    /// The offset after the last record that it shows.
+    #[must_use]
+    pub const fn end(&self) -> i64 {
+        self.end
+    }
+
     /// Hands the next record to `read`; `None` at the end.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod bench;
 mod broker;
 mod erase;
 mod explain;
+mod follow;
 mod foreign;
 mod leftover;
 mod observe;

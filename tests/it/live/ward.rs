@@ -103,6 +103,14 @@ impl World {
         command.output().expect("ward starts")
     }
 
+    /// Starts a command of `ward` that somebody reads.
+    #[track_caller]
+    pub(super) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ward"));
+        command.args(arguments).arg("--config").arg(self.config());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ward starts")
+    }
+
     /// Starts `ward run`.
     #[track_caller]
     pub(super) fn run(&self, instance: &str, more: &[&str]) -> Ward {
