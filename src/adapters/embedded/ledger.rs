@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::log::{Inside, Log, at};
+use super::open::Open;
 use super::partition::Stored;
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
@@ -23,10 +24,12 @@ pub struct EmbeddedLedger {
 }
 
 impl Log {
-    /// A writer for `member`; an older one of the same name is fenced from now on.
+    /// A writer for `member`; an older one of the same name is fenced from now on, and what it left
+    /// open ends.
     #[must_use]
     pub fn ledger(&self, member: &str) -> EmbeddedLedger {
         let mut inside = self.lock();
+        inside.end_open(member);
         let epoch = inside.epochs.entry(member.to_owned()).or_default();
         *epoch += 1;
         let epoch = *epoch;
@@ -64,6 +67,15 @@ impl EmbeddedLedger {
         }
     }
 
+    /// Dies in the middle of a transaction. It stays open until [`Log::end_open`], or until a writer
+    /// of the same name begins. `commits`: the broker has the word to commit it and has not carried it
+    /// out; else it comes to nothing.
+    pub fn leave_open(self, units: Vec<Arc<Unit>>, commits: bool) {
+        let mut inside = self.log.lock();
+        let commits = commits && self.fence(&inside, &units).is_ok() && self.oversized(&units).is_none();
+        inside.open.insert(self.member.clone(), Open { units, commits });
+    }
+
     fn oversized(&self, units: &[Arc<Unit>]) -> Option<Oversized> {
         units.iter().find_map(|unit| {
             let too_large =
@@ -91,13 +103,7 @@ impl Ledger for EmbeddedLedger {
         if let Some(oversized) = self.oversized(units) {
             return Err(Failure::TooLarge(oversized));
         }
-        let mut told = Vec::with_capacity(units.len());
-        for unit in units {
-            told.push(write(&mut inside, unit));
-            let committed = Committed { offset: unit.to.offset, metadata: unit.to.metadata() };
-            inside.committed.insert(unit.partition, committed);
-        }
-        Ok(told)
+        Ok(inside.commit(units))
     }
 
     fn ground(&mut self, partition: i32) -> Result<Ground, Failure> {
@@ -118,8 +124,7 @@ impl Ledger for EmbeddedLedger {
             input: at(&inside.input, partition).ok_or_else(missing)?.range(),
             profiles: profiles.range(),
             witness,
-            // Transactions are written under one lock: nobody sees one open.
-            hanging: None,
+            hanging: inside.hanging(partition),
         })
     }
 
@@ -153,6 +158,17 @@ impl Ledger for EmbeddedLedger {
         }
         let inside = self.log.lock();
         Ok(inside.output(Output::Profiles, partition).map_or(next, |profiles| profiles.range().end).max(next))
+    }
+}
+
+impl Inside {
+    pub(super) fn commit(&mut self, units: &[Arc<Unit>]) -> Vec<Positions> {
+        let write = |unit: &Arc<Unit>| {
+            let committed = Committed { offset: unit.to.offset, metadata: unit.to.metadata() };
+            self.committed.insert(unit.partition, committed);
+            write(self, unit)
+        };
+        units.iter().map(write).collect()
     }
 }
 

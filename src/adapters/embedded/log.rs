@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::group::Group;
+use super::open::Open;
 use super::partition::{Cleanup, Partition, Stored};
 use crate::model::time::Timestamp;
 use crate::ports::ledger::{Committed, Output, Unit};
@@ -36,6 +37,8 @@ pub(super) struct Inside {
     pub(super) group: Group,
     /// The newest epoch of each transactional id.
     pub(super) epochs: BTreeMap<String, u64>,
+    /// The transaction that each transactional id has left open.
+    pub(super) open: BTreeMap<String, Open>,
     retention: Retention,
 }
 
@@ -49,6 +52,7 @@ impl Log {
             committed: BTreeMap::new(),
             group: Group::new(i32::from(partitions.max(1))),
             epochs: BTreeMap::new(),
+            open: BTreeMap::new(),
             retention,
         };
         Self { inside: Arc::new(Mutex::new(inside)) }
@@ -126,17 +130,7 @@ impl Log {
     /// As a transaction that came to nothing: what it had written takes its offsets all the same, and so
     /// does the marker that ends it.
     pub fn abort(&self, units: &[Arc<Unit>]) {
-        let mut inside = self.lock();
-        for unit in units {
-            let outputs = unit.records().map(|record| record.output).collect::<BTreeSet<_>>();
-            for record in unit.records().map(|record| record.output).chain(outputs) {
-                if let Some(found) =
-                    inside.outputs.get_mut(&record).and_then(|all| at_mut(all, unit.partition))
-                {
-                    found.mark_end();
-                }
-            }
-        }
+        self.lock().abort(units);
     }
 
     /// As a broker whose committed offsets have expired.
@@ -152,6 +146,18 @@ impl Inside {
             _ => Cleanup::Keep(self.retention.records),
         };
         Some(at_mut(self.outputs.get_mut(&output)?, partition)?.append(record, cleanup))
+    }
+
+    pub(super) fn abort(&mut self, units: &[Arc<Unit>]) {
+        for unit in units {
+            let outputs = unit.records().map(|record| record.output).collect::<BTreeSet<_>>();
+            for record in unit.records().map(|record| record.output).chain(outputs) {
+                if let Some(found) = self.outputs.get_mut(&record).and_then(|all| at_mut(all, unit.partition))
+                {
+                    found.mark_end();
+                }
+            }
+        }
     }
 
     pub(super) fn output(&self, output: Output, partition: i32) -> Option<&Partition> {

@@ -9,6 +9,7 @@
 mod group;
 mod ledger;
 mod log;
+mod open;
 mod partition;
 
 pub use self::group::EmbeddedSource;

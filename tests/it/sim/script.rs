@@ -14,12 +14,19 @@ pub enum Fate {
     UnknownNot,
     DiesBefore,
     DiesAfter,
+    /// Dies in a transaction, which stays open, and is committed late.
+    LeavesCommit,
+    /// Dies in a transaction, which stays open, and comes to nothing late.
+    LeavesOpen,
     /// Dies after it, and the store is back at its last flush.
     PowerLost,
     /// The other worker comes (or goes, in good order): partitions move.
     Moves,
     /// The worker is thrown out, the other takes over and writes; only then this step happens.
     Zombie,
+    /// The worker is thrown out, the other takes over, writes and goes again; only then this step
+    /// happens, under the assignment that came back.
+    Visited,
     /// The worker is thrown out, and gets its partitions back later.
     Lost,
     /// The next call to this worker's store is refused.
@@ -30,15 +37,18 @@ pub enum Fate {
     Vanishes,
 }
 
-pub const FAULTS: [Fate; 12] = [
+pub const FAULTS: [Fate; 15] = [
     Fate::Fails,
     Fate::UnknownDone,
     Fate::UnknownNot,
     Fate::DiesBefore,
     Fate::DiesAfter,
+    Fate::LeavesCommit,
+    Fate::LeavesOpen,
     Fate::PowerLost,
     Fate::Moves,
     Fate::Zombie,
+    Fate::Visited,
     Fate::Lost,
     Fate::StoreFails,
     Fate::Rots,
@@ -63,6 +73,8 @@ pub enum Plant {
     LateAssignment,
     /// Unknown is taken for an abort, without asking.
     UnknownIsAbort,
+    /// A partition is taken over although a transaction is open in it.
+    OpenIsOver,
 }
 
 /// SplitMix64: small, and the same everywhere.

@@ -15,7 +15,7 @@ use wardstream::pipeline::recover::Wishes;
 use wardstream::pipeline::restore::{Taken, Trouble, take_over};
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
-use wardstream::ports::ledger::{Ledger, Positions, Unit};
+use wardstream::ports::ledger::{Change, Ground, Ledger, Positions, ReadBack, Unit};
 use wardstream::ports::source::{Arrival, Source};
 use wardstream::ports::store::{Batch, StateStore, StoreError};
 use wardstream::ports::tables::Tables;
@@ -41,6 +41,8 @@ pub struct Worker<S, L> {
     pub flight: Option<(Vec<Arc<Unit>>, u32)>,
     /// Somebody else writes: as the runtime, it begins anew, and joins the group anew.
     pub fenced: bool,
+    /// Does not see open transactions: a mistake to be caught.
+    pub blind: bool,
     /// Checkpoints under way.
     kept: VecDeque<(i32, Arc<Batch>)>,
     /// Stores that are being read through.
@@ -64,6 +66,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             ledger,
             flight: None,
             fenced: false,
+            blind: false,
             kept: VecDeque::new(),
             unread: VecDeque::new(),
             store,
@@ -170,13 +173,10 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 // A checkpoint of an earlier life of this partition may still be on its way.
                 while self.keep(told) {}
                 self.unread.retain(|at| *at != partition);
-                let taken = take_over(
-                    partition,
-                    &mut self.ledger,
-                    self.store.as_ref(),
-                    Wishes::default(),
-                    &mut |_| true,
-                );
+                let (ledger, store) = (&mut self.ledger, self.store.as_ref());
+                let mut blind = Blind(ledger);
+                let ledger: &mut dyn Ledger = if self.blind { &mut blind } else { blind.0 };
+                let taken = take_over(partition, ledger, store, Wishes::default(), &mut |_| true);
                 match taken {
                     Ok(taken) => {
                         told(Told::TakenOver(&taken));
@@ -211,5 +211,36 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             Command::Release(partitions) => self.source.release(&partitions)?,
         }
         Ok(())
+    }
+}
+
+/// A ledger that does not see open transactions.
+#[derive(Debug)]
+struct Blind<'l, L>(&'l mut L);
+
+impl<L: Ledger> Ledger for Blind<'_, L> {
+    fn prepare(&mut self) {
+        self.0.prepare();
+    }
+
+    fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
+        self.0.publish(units)
+    }
+
+    fn ground(&mut self, partition: i32) -> Result<Ground, Failure> {
+        Ok(Ground { hanging: None, ..self.0.ground(partition)? })
+    }
+
+    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
+        self.0.read_back(partition, offset)
+    }
+
+    fn changes(
+        &mut self,
+        partition: i32,
+        from: i64,
+        visit: &mut dyn FnMut(Change<'_>) -> bool,
+    ) -> Result<i64, Failure> {
+        self.0.changes(partition, from, visit)
     }
 }

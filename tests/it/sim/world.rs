@@ -18,8 +18,8 @@ use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
 use wardstream::pipeline::restore::Trouble;
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
-use wardstream::ports::ledger::{Ledger as _, Output, Positions, Unit};
-use wardstream::ports::store::{Batch, StateStore};
+use wardstream::ports::ledger::Positions;
+use wardstream::ports::store::StateStore;
 
 use super::disk::Disk;
 use super::input::Input;
@@ -51,16 +51,18 @@ pub(super) struct Node {
     /// `None`: dead, or gone.
     pub(super) worker: Option<Running>,
     /// Whether it is to run at all.
-    wanted: bool,
+    pub(super) wanted: bool,
+    /// When the transaction that it died in ends, and it begins anew.
+    pub(super) back_at: Option<u64>,
 }
 
 pub struct World<'f> {
     fixed: &'f Fixed,
     pub(super) log: Log,
     pub(super) nodes: [Node; 2],
-    partitions: i32,
+    pub(super) partitions: i32,
     pub(super) folded: Rc<Vec<Folded>>,
-    now: u64,
+    pub(super) now: u64,
     pub steps: usize,
     pub plant: Option<Plant>,
     pub seen: Seen,
@@ -83,7 +85,8 @@ impl<'f> World<'f> {
             log.append(input.partition, input.recorded_at, input.key.as_deref(), Some(&input.value)).unwrap();
         }
         let partitions = i32::from(partitions);
-        let node = |name, wanted| Node { name, store: Arc::new(Disk::new()), worker: None, wanted };
+        let node =
+            |name, wanted| Node { name, store: Arc::new(Disk::new()), worker: None, wanted, back_at: None };
         let nodes = [node("a", true), node("b", false)];
         Self {
             fixed,
@@ -131,9 +134,16 @@ impl<'f> World<'f> {
     }
 
     /// One step of one node; `false` when it had nothing to do.
-    fn step(&mut self, at: usize, fate: &mut impl FnMut(usize) -> Fate) -> Result<bool, String> {
+    pub(super) fn step(&mut self, at: usize, fate: &mut impl FnMut(usize) -> Fate) -> Result<bool, String> {
         self.now += 1;
         let now = Tick(Duration::from_millis(self.now));
+        if let Some(back_at) = self.nodes[at].back_at {
+            if self.now < back_at {
+                return Ok(true);
+            }
+            self.nodes[at].back_at = None;
+            self.log.end_open(self.nodes[at].name);
+        }
         if self.nodes[at].worker.is_none() {
             if !self.nodes[at].wanted {
                 return Ok(false);
@@ -204,11 +214,13 @@ impl<'f> World<'f> {
         let (source, ledger) = (self.log.join(node.name), self.log.ledger(node.name));
         let now = Tick(Duration::from_millis(self.now));
         node.store.lies.store(self.plant == Some(Plant::LyingStore), Ordering::Relaxed);
-        node.worker = Some(Worker::new(Arc::new(settings), pace, source, ledger, store, now));
+        let mut worker = Worker::new(Arc::new(settings), pace, source, ledger, store, now);
+        worker.blind = self.plant == Some(Plant::OpenIsOver);
+        node.worker = Some(worker);
     }
 
     /// A look at what has arrived. Quiet when nothing has, and nothing waits for time to pass.
-    fn look(&mut self, at: usize, now: Tick) -> Result<bool, String> {
+    pub(super) fn look(&mut self, at: usize, now: Tick) -> Result<bool, String> {
         let Self { fixed, nodes, seen, .. } = self;
         let Some(worker) = &mut nodes[at].worker else { return Ok(false) };
         let setting =
@@ -224,97 +236,7 @@ impl<'f> World<'f> {
         Ok(arrived || waits || self.log.lag() > 0)
     }
 
-    fn meet(&mut self, at: usize, step: Step, fate: Fate, now: Tick) -> Result<(), String> {
-        let name = self.nodes[at].name;
-        if matches!(step, Step::Land) && matches!(fate, Fate::Fails | Fate::UnknownNot | Fate::DiesBefore) {
-            let flight = self.nodes[at].worker.as_ref().and_then(|worker| worker.flight.as_ref());
-            self.log.abort(flight.map_or(&[], |(units, _)| units));
-        }
-        match fate {
-            Fate::Succeeds => self.take(at, step, now),
-            Fate::Fails => self.fail(at, &step, now),
-            Fate::UnknownDone => match step {
-                Step::Land => {
-                    if let Some(worker) = &mut self.nodes[at].worker {
-                        let units =
-                            worker.flight.as_ref().map(|(units, _)| units.clone()).unwrap_or_default();
-                        let outcome = worker.ledger.publish(&units);
-                        // A fenced writer learns that it is, whatever else it does not learn.
-                        let told = outcome.and_then(|_| Err(Failure::Unknown("no answer".into())));
-                        self.published(at, told, now);
-                    }
-                    Ok(())
-                }
-                other => self.take(at, other, now),
-            },
-            Fate::UnknownNot => match step {
-                Step::Land => {
-                    self.published(at, Err(Failure::Unknown("no answer".into())), now);
-                    Ok(())
-                }
-                other => self.fail(at, &other, now),
-            },
-            Fate::DiesBefore => {
-                self.die(at);
-                Ok(())
-            }
-            Fate::DiesAfter => {
-                self.take(at, step, now)?;
-                self.die(at);
-                Ok(())
-            }
-            Fate::PowerLost => {
-                self.take(at, step, now)?;
-                self.die(at);
-                self.nodes[at].store.inside.lose_power();
-                Ok(())
-            }
-            Fate::Moves => {
-                self.take(at, step, now)?;
-                // Somebody has to stay.
-                let stays = self.nodes[at].wanted;
-                let other = &mut self.nodes[1 - at];
-                other.wanted = !(other.wanted && stays);
-                if !other.wanted
-                    && let Some(worker) = &mut other.worker
-                {
-                    worker.dispatch.stop();
-                }
-                Ok(())
-            }
-            Fate::Zombie => {
-                self.log.evict(name);
-                self.nodes[1 - at].wanted = true;
-                // Long enough to take over and to write.
-                for _ in 0..16 {
-                    self.step(1 - at, &mut |_| Fate::Succeeds)?;
-                }
-                self.take(at, step, now)
-            }
-            Fate::Lost => {
-                self.log.evict(name);
-                self.take(at, step, now)
-            }
-            Fate::StoreFails => {
-                self.nodes[at].store.refuses.store(true, Ordering::Relaxed);
-                let done = self.take(at, step, now);
-                self.nodes[at].store.refuses.store(false, Ordering::Relaxed);
-                done
-            }
-            Fate::Rots | Fate::Vanishes => {
-                let store = Arc::clone(&self.nodes[at].store);
-                for partition in 0..self.partitions {
-                    let key = self.folded[usize::try_from(partition).unwrap()].profiles.keys().next();
-                    if let Some(key) = key {
-                        store.inside.damage(partition, key, fate == Fate::Vanishes);
-                    }
-                }
-                self.take(at, step, now)
-            }
-        }
-    }
-
-    fn take(&mut self, at: usize, step: Step, now: Tick) -> Result<(), String> {
+    pub(super) fn take(&mut self, at: usize, step: Step, now: Tick) -> Result<(), String> {
         match step {
             Step::Command(command) => self.carry_out(at, command, now),
             Step::Land => {
@@ -352,54 +274,7 @@ impl<'f> World<'f> {
         carried.map_err(|failure| failure.to_string())
     }
 
-    /// Does a publication wrongly; `false` when this mistake does not show here.
-    fn planted(&mut self, at: usize, plant: Plant, now: Tick) -> bool {
-        let store = Arc::clone(&self.nodes[at].store);
-        let Some(worker) = &mut self.nodes[at].worker else { return false };
-        let units = worker.flight.as_ref().map(|(units, _)| units.clone()).unwrap_or_default();
-        match plant {
-            Plant::OffsetAlone => {
-                let bare = |unit: &Arc<Unit>| {
-                    let mut bare = Unit::default();
-                    bare.reset(unit.partition, unit.number, unit.from);
-                    bare.to = unit.to;
-                    Arc::new(bare)
-                };
-                let outcome = worker.ledger.publish(&units.iter().map(bare).collect::<Vec<_>>());
-                worker.told_published(outcome, now, &mut |_| ());
-            }
-            Plant::DecisionAlone => {
-                let short = |unit: &Arc<Unit>| {
-                    let mut short = Unit::clone(unit);
-                    short.to = unit.from;
-                    Arc::new(short)
-                };
-                let outcome = worker.ledger.publish(&units.iter().map(short).collect::<Vec<_>>());
-                worker.told_published(outcome, now, &mut |_| ());
-            }
-            Plant::StoreFirst => {
-                for unit in units {
-                    let parts = unit.records().filter(|record| record.output == Output::Profiles);
-                    let parts = parts.filter(|record| record.key != b"\0mark");
-                    let parts = parts.map(|record| (record.key.into(), record.value.map(Into::into)));
-                    let mut parts: Vec<_> = parts.collect();
-                    parts.sort();
-                    let place =
-                        store.inside.checkpoint(unit.partition).and_then(|checkpoint| checkpoint.place);
-                    store.inside.apply_batch(unit.partition, &Batch { parts, place }).unwrap();
-                }
-                return false;
-            }
-            Plant::LateAssignment => {
-                worker.ledger.prepare();
-                return false;
-            }
-            Plant::AbortIsCommit | Plant::UnknownIsAbort | Plant::LyingStore => return false,
-        }
-        true
-    }
-
-    fn fail(&mut self, at: usize, step: &Step, now: Tick) -> Result<(), String> {
+    pub(super) fn fail(&mut self, at: usize, step: &Step, now: Tick) -> Result<(), String> {
         let Some(worker) = &mut self.nodes[at].worker else { return Ok(()) };
         let unreachable = || Failure::Unreachable("no route".into());
         match step {
@@ -420,7 +295,7 @@ impl<'f> World<'f> {
         Ok(())
     }
 
-    fn published(&mut self, at: usize, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
+    pub(super) fn published(&mut self, at: usize, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
         let Self { nodes, seen, plant, .. } = self;
         let Some(worker) = &mut nodes[at].worker else { return };
         let outcome = match (plant, outcome) {
@@ -444,7 +319,7 @@ impl<'f> World<'f> {
         }
     }
 
-    fn die(&mut self, at: usize) {
+    pub(super) fn die(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         node.worker = None;
         self.log.leave(node.name);
@@ -471,7 +346,7 @@ impl<'f> World<'f> {
 }
 
 /// What is fated.
-enum Step {
+pub(super) enum Step {
     Command(Command),
     /// The transaction under way ends.
     Land,
