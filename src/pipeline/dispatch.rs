@@ -74,8 +74,11 @@ pub enum Command {
 
 #[derive(Debug)]
 enum Seat {
-    /// Not taken over yet.
-    Waiting,
+    /// Not taken over yet; tried again at `again`, after so many failures.
+    Waiting {
+        again: Tick,
+        failures: u32,
+    },
     /// Somebody's transaction is open in its output: looked at again at `again`, given up at `until`.
     Hanging {
         again: Tick,
@@ -84,10 +87,17 @@ enum Seat {
     /// `until` is that of [`Seat::Hanging`], if it was.
     TakingOver {
         until: Option<Tick>,
+        failures: u32,
     },
     Running(Box<Lane>),
     /// Must not be served; a person has to act.
     Refused,
+}
+
+impl Seat {
+    const fn new() -> Self {
+        Self::Waiting { again: Tick(Duration::ZERO), failures: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -145,7 +155,7 @@ impl Dispatch {
     pub fn assigned(&mut self, partitions: &[i32]) {
         for partition in partitions {
             self.leaving.remove(partition);
-            self.seats.entry(*partition).or_insert(Seat::Waiting);
+            self.seats.entry(*partition).or_insert_with(Seat::new);
         }
     }
 
@@ -241,21 +251,21 @@ impl Dispatch {
     pub fn wake_at(&self) -> Tick {
         let checkpoint = self.checkpointed_at.plus(self.pace.checkpoint_interval);
         let publish = self.opened_at.map(|at| at.plus(self.pace.commit_interval));
-        let hanging = self.seats.values().filter_map(|seat| match seat {
-            Seat::Hanging { again, .. } => Some(*again),
+        let again = self.seats.values().filter_map(|seat| match seat {
+            Seat::Waiting { again, .. } | Seat::Hanging { again, .. } => Some(*again),
             _ => None,
         });
-        hanging.chain(publish).chain(self.retry_at).fold(checkpoint, Ord::min)
+        again.chain(publish).chain(self.retry_at).fold(checkpoint, Ord::min)
     }
 
     fn next_to_take_over(&mut self, now: Tick) -> Option<i32> {
         self.seats.iter_mut().find_map(|(partition, seat)| {
-            let until = match seat {
-                Seat::Waiting => None,
-                Seat::Hanging { again, until } if now >= *again => Some(*until),
+            let (until, failures) = match seat {
+                Seat::Waiting { again, failures } if now >= *again => (None, *failures),
+                Seat::Hanging { again, until } if now >= *again => (Some(*until), 0),
                 _ => return None,
             };
-            *seat = Seat::TakingOver { until };
+            *seat = Seat::TakingOver { until, failures };
             Some(*partition)
         })
     }
@@ -322,7 +332,7 @@ impl Dispatch {
         self.starts.retain(|(at, _)| *at != partition);
         self.unverified.retain(|at| *at != partition);
         if let Some(seat) = self.seats.get_mut(&partition) {
-            *seat = Seat::Waiting;
+            *seat = Seat::new();
         }
     }
 

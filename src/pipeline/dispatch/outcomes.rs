@@ -15,7 +15,6 @@ use crate::ports::store::{Batch, StoreError};
 impl Dispatch {
     pub fn ready(&mut self, partition: i32, taken: Taken) {
         let Some(seat @ Seat::TakingOver { .. }) = self.seats.get_mut(&partition) else { return };
-        self.failures = 0;
         if taken.unverified {
             self.unverified.push(partition);
         }
@@ -28,7 +27,7 @@ impl Dispatch {
     /// the rest is tried again.
     pub fn troubled(&mut self, partition: i32, trouble: &Trouble, now: Tick) {
         let Some(seat) = self.seats.get_mut(&partition) else { return };
-        let Seat::TakingOver { until } = *seat else { return };
+        let Seat::TakingOver { until, failures } = *seat else { return };
         match trouble {
             Trouble::Refused { .. } => *seat = Seat::Refused,
             // The other lanes go on meanwhile.
@@ -42,9 +41,12 @@ impl Dispatch {
             }
             Trouble::BrokenOff => self.forget(partition),
             Trouble::Broker(Failure::Fatal(why)) => self.fatal = Some(why.clone()),
+            // A store that fails is that partition's own trouble.
             Trouble::Broker(_) | Trouble::Store(_) => {
-                *seat = Seat::Waiting;
-                self.back_off(now);
+                *seat = Seat::Waiting {
+                    again: now.plus(back_off(failures)),
+                    failures: failures.saturating_add(1),
+                };
             }
         }
     }
@@ -170,10 +172,14 @@ impl Dispatch {
     }
 
     fn back_off(&mut self, now: Tick) {
-        let delay = BACK_OFF_FIRST.saturating_mul(1 << self.failures.min(BACK_OFF_DOUBLINGS));
+        self.retry_at = Some(now.plus(back_off(self.failures)));
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now.plus(delay));
     }
+}
+
+/// How long to wait after so many failures before this one.
+fn back_off(failures: u32) -> Duration {
+    BACK_OFF_FIRST.saturating_mul(1 << failures.min(BACK_OFF_DOUBLINGS))
 }
 
 /// How often an open transaction is looked for again.
@@ -220,6 +226,24 @@ mod tests {
             assert!(dispatch.wake_at() <= second(now + 1), "woken in time");
         }
         panic!("waits for ever");
+    }
+
+    #[test]
+    fn a_partition_that_cannot_be_taken_over_does_not_hold_up_the_others() {
+        let at = |millis| Tick(Duration::from_millis(millis));
+        let mut dispatch = Dispatch::new(Arc::new(settings()), super::super::Pace::default(), at(0));
+        dispatch.assigned(&[1, 2]);
+        let trouble = Trouble::Store(StoreError::Unusable("disk full".into()));
+        let mut tried = Vec::new();
+        for now in 0..200 {
+            while let Some(command) = dispatch.next(at(now)) {
+                let super::super::Command::TakeOver(partition) = command else { panic!("{command:?}") };
+                tried.push((now, partition));
+                dispatch.troubled(partition, &trouble, at(now));
+            }
+            assert!(dispatch.wake_at() > at(now), "nothing is left to be done");
+        }
+        assert_eq!(tried, [(0, 1), (0, 2), (20, 1), (20, 2), (60, 1), (60, 2), (140, 1), (140, 2)]);
     }
 
     fn settings() -> crate::pipeline::lane::Settings {
