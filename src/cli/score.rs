@@ -67,6 +67,9 @@ pub(super) struct Args {
     /// standard output stay as they are.
     #[arg(long)]
     explain: bool,
+    /// Writes the summary as one JSON line to standard error, on a terminal or not.
+    #[arg(long)]
+    json: bool,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments as parsed")]
@@ -108,7 +111,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     if let Some(saved) = saved {
         save(&saved, &scoring.lane)?;
     }
-    scoring.tally.finish(scoring.lane.users(), tables.broken());
+    scoring.tally.finish(scoring.lane.users(), tables.broken(), args.json);
     Ok(())
 }
 

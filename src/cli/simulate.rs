@@ -4,6 +4,7 @@
 //! same bytes. Into Kafka its last event is now.
 
 pub(super) mod sink;
+mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::pipeline::lane::Rendering;
 use crate::ports::tables::Atlas;
 use crate::simulate::{Attack, EVENTS_A_USER_DAY, Plan, Simulated, Stream, World, start_of};
 use sink::{Labels, Sink};
+use tally::Tally;
 
 /// Make events of synthetic users with habits, and of labelled attacks, from a seed.
 #[derive(Debug, clap::Args)]
@@ -55,6 +57,9 @@ pub(super) struct Args {
     /// Events a second, to Kafka.
     #[arg(long, requires = "bootstrap", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// Writes what was made as one JSON line to standard error, on a terminal or not.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -85,10 +90,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
             }
         };
         let sink = Sink::kafka(&connection, topic, written, args.rate)?;
-        return pour(run, sink, labels);
+        return pour(run, sink, labels, args.json);
     }
     let sink = Sink::file(&args.out, args.format == Some(Format::Avro))?;
-    pour(dated(&args, attacks, world), sink, labels)
+    pour(dated(&args, attacks, world), sink, labels, args.json)
 }
 
 /// The stream, where it ends, and how much that is.
@@ -194,13 +199,13 @@ fn ago(now: Timestamp, days: u32) -> Timestamp {
     now.minus(std::time::Duration::from_secs(u64::from(days) * DAY_SECONDS))
 }
 
-fn pour(run: Run, mut sink: Sink, mut labels: Option<Labels>) -> Result<(), Failure> {
+fn pour(run: Run, mut sink: Sink, mut labels: Option<Labels>, json: bool) -> Result<(), Failure> {
     let progress = indicatif::ProgressBar::new(run.events.unwrap_or(0));
     if run.events.is_none() {
         progress.set_length(0);
         progress.set_style(indicatif::ProgressStyle::default_spinner());
     }
-    let mut count = 0_u64;
+    let mut tally = Tally::default();
     for made in run {
         if !sink.put(&made.event)? {
             break;
@@ -208,17 +213,19 @@ fn pour(run: Run, mut sink: Sink, mut labels: Option<Labels>) -> Result<(), Fail
         if let Some(labels) = &mut labels {
             labels.put(&made)?;
         }
-        count += 1;
-        if count.is_multiple_of(PROGRESS_EVERY) {
-            progress.set_position(count);
+        tally.count(&made);
+        if tally.events.is_multiple_of(PROGRESS_EVERY) {
+            progress.set_position(tally.events);
             if progress.length() == Some(0) {
-                progress.set_message(format!("{count} events, {}", made.event.occurred_at));
+                progress.set_message(format!("{} events, {}", tally.events, made.event.occurred_at));
             }
         }
     }
     progress.finish_and_clear();
     sink.finish()?;
-    labels.map_or(Ok(()), Labels::finish)
+    labels.map_or(Ok(()), Labels::finish)?;
+    tally.finish(json);
+    Ok(())
 }
 
 /// The attacks that are asked for.

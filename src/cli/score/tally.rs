@@ -1,10 +1,12 @@
-//! What came of the records, for the person at the terminal; silent anywhere else.
+//! What came of the records, for the person at the terminal; silent anywhere else, unless asked.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use super::super::say;
 use crate::model::{Action, Reject};
@@ -56,13 +58,33 @@ impl Tally {
     }
 
     /// Says what came of it all.
-    pub(super) fn finish(&self, users: usize, broken: u64) {
+    pub(super) fn finish(&self, users: usize, broken: u64, json: bool) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        if self.is_watched {
-            say(&self.summary(self.began.elapsed(), users, broken));
+        let took = self.began.elapsed();
+        if json {
+            say(&self.line(took, users, broken));
+        } else if self.is_watched {
+            say(&self.summary(took, users, broken));
         }
+    }
+
+    /// The same for machines: every action and every reason that occurred, by name.
+    fn line(&self, took: Duration, users: usize, broken: u64) -> String {
+        let decided: u64 = self.decided.iter().sum();
+        let records = decided + self.rejected.iter().sum::<u64>() + self.duplicates;
+        json!({"summary": {
+            "records": records,
+            "users": users,
+            "seconds": took.as_secs_f64(),
+            "decisions": decided,
+            "actions": occurred(Action::ALL.iter().map(|action| action.name()).zip(self.decided)),
+            "duplicates": self.duplicates,
+            "rejected": occurred(Reject::ALL.iter().map(|reason| reason.name()).zip(self.rejected)),
+            "broken_lookups": broken,
+        }})
+        .to_string()
     }
 
     fn summary(&self, took: Duration, users: usize, broken: u64) -> String {
@@ -89,6 +111,10 @@ impl Tally {
         }
         text
     }
+}
+
+fn occurred<'w>(counts: impl Iterator<Item = (&'w str, u64)>) -> BTreeMap<&'w str, u64> {
+    counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// `: allow 3, deny 1`, without what did not occur.
@@ -128,6 +154,10 @@ mod tests {
         assert_eq!(
             tally.summary(Duration::from_millis(500), 2, 0),
             "5 records of 2 users in 0.5 s (10/s)\n  decided 3: allow 2, step_up 1\n  duplicate 1\n  rejected 1: malformed 1"
+        );
+        assert_eq!(
+            tally.line(Duration::from_millis(500), 2, 0),
+            r#"{"summary":{"actions":{"allow":2,"step_up":1},"broken_lookups":0,"decisions":3,"duplicates":1,"records":5,"rejected":{"malformed":1},"seconds":0.5,"users":2}}"#
         );
         assert_eq!(
             Tally::new(None, true).summary(Duration::ZERO, 0, 0),
