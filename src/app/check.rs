@@ -198,7 +198,7 @@ fn registry(loaded: &Loaded, is_offline: bool, report: &mut Report) {
 
 fn broker(settings: &Settings, connection: &Connection, report: &mut Report) {
     let names = topic_names(settings);
-    let wanted = wanted(&names, settings.lifetime.profile_ttl);
+    let wanted = wanted(&names, settings.remembering.profile_ttl);
     let topics: Vec<_> = wanted.iter().map(|topic| topic.name).collect();
     let patience = connection.connect_timeout().unwrap_or(PATIENCE);
     report.looked(Area::Broker);

@@ -18,6 +18,7 @@ use crate::adapters::kafka::{
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
 use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
+use crate::engine::step::Lifetime;
 use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane;
 use crate::pipeline::recover::{Start, Wishes};
@@ -54,7 +55,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let stop = Stop::default();
     let look = Request::default();
     let signals = Signals::listen(stop.clone(), look.clone())?;
-    let (names, profile_ttl) = (topic_names(settings), settings.lifetime.profile_ttl);
+    let (names, profile_ttl) = (topic_names(settings), settings.remembering.profile_ttl);
     let Some((admin, there)) = reach(&connection, &names, profile_ttl, &stop)? else {
         return signals.ended();
     };
@@ -81,7 +82,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         store,
         custody: Custody::default(),
         footing: Current::new(Footing { policy: Arc::clone(&policy), shadow, tables }),
-        lifetime: Arc::new(settings.lifetime.clone()),
+        lifetime: Arc::new(Lifetime::of(settings.remembering.clone())),
         policies: Registry::new(policies::known(&connection, &names.policies)?),
         max_action_change: settings.policy.max_action_change,
         stop: stop.clone(),

@@ -19,6 +19,7 @@ use super::{Failure, flags, print, tables};
 use crate::app;
 use crate::config::Settings;
 use crate::engine::policy::Policy;
+use crate::engine::step::Lifetime;
 use crate::model::id::{Digest, UserKey};
 use crate::model::time::Timestamp;
 use crate::pipeline::replay::{Cases, Course, Diff, Digests, Labels, Policies, PolicyName, Report, Watch};
@@ -93,6 +94,7 @@ struct Plan {
     policies: Policies,
     shadow: Option<Policy>,
     settings: Settings,
+    lifetime: Lifetime,
     tables: Option<Arc<dyn Atlas>>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
@@ -106,7 +108,7 @@ impl Plan {
         Course {
             policies: &self.policies,
             shadow: self.shadow.as_ref(),
-            lifetime: &self.settings.lifetime,
+            lifetime: &self.lifetime,
             tables,
             from: self.from,
             to: self.to,
@@ -151,7 +153,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let plan = |decided| plan(given, known, shadow, tables, decided, &settings, span);
     let report = |plan: &Plan| {
         let diff = plan.policies.second().map(|_| Diff::new(args.examples.into(), Cases::new(labels)));
-        let mut report = Report::new(if lookup { "lookup" } else { "recorded" }, diff);
+        let mut report =
+            Report::new(plan.lifetime.engine(), if lookup { "lookup" } else { "recorded" }, diff);
         report.policies = digests(&plan.policies);
         report
     };
@@ -267,7 +270,7 @@ pub(super) fn fold_one(
         let plan = plan(Vec::new(), known, shadow, None, decided, settings, (None, None))?;
         Ok::<_, Failure>(Plan { only: Some(only), ..plan })
     };
-    let report = Report::new("recorded", None);
+    let report = Report::new(Lifetime::of(settings.remembering.clone()).engine(), "recorded", None);
     let progress = Progress::begin();
     match Source::of(sources)? {
         Source::Files { decisions, .. } if decisions.is_empty() => Err(Failure::input(
@@ -299,7 +302,8 @@ fn plan(
     let known = known.into_iter().chain(shipped).collect();
     let policies =
         Policies::choose(given, known, decided).map_err(|unknown| Failure::input(unknown.to_string()))?;
-    Ok(Plan { policies, shadow, settings: settings.clone(), tables, from, to, only: None })
+    let lifetime = Lifetime::of(settings.remembering.clone());
+    Ok(Plan { policies, shadow, settings: settings.clone(), lifetime, tables, from, to, only: None })
 }
 
 /// The policy of the first decision. Lines of records that gave none may come before it.

@@ -14,13 +14,12 @@ use super::interrupt::Interrupt;
 use super::{Failure, hash_seed, ink, tables};
 use crate::adapters::files::saved::{Entry, Progress, Saved};
 use crate::app;
-use crate::engine::REVISION;
 use crate::engine::baseline::Part;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit::Stored;
 use crate::engine::explain::{Explanation, Ink, brief, render};
 use crate::engine::policy::Policy;
-use crate::engine::step::Setting;
+use crate::engine::step::{Lifetime, Setting};
 use crate::model::decision::{Basis, Ruling};
 use crate::pipeline::file::FileLane;
 use crate::pipeline::profiles::Damaged;
@@ -93,11 +92,13 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let output =
         Output::open(args.decisions_out.as_deref(), args.alerts_out.as_deref()).map_err(Failure::input)?;
 
-    let basis = Basis { policy: policy.digest, engine: REVISION, tables: tables.digest(), model: None };
+    let lifetime = Lifetime::of(settings.remembering);
+    let basis =
+        Basis { policy: policy.digest, engine: lifetime.engine(), tables: tables.digest(), model: None };
     let mut scoring = Scoring {
         lane,
         tables: &*tables,
-        setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis, lifetime: &settings.lifetime },
+        setting: Setting { policy: &policy, shadow: shadow.as_ref(), basis, lifetime: &lifetime },
         output,
         tally: Tally::new(input.length, !args.explain),
         explain: args.explain.then(|| ink(std::io::stderr().is_terminal())),

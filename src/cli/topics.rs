@@ -133,7 +133,7 @@ fn plan(options: &Options) -> Result<(), Failure> {
     let settings = settings(&options.source)?;
     let broker = Broker::reach(&settings)?;
     let names = app::topic_names(&settings);
-    let wanted = topics::wanted(&names, settings.lifetime.profile_ttl);
+    let wanted = topics::wanted(&names, settings.remembering.profile_ttl);
     let there = broker.describe(&wanted)?;
     let shape = broker.shape(options, &wanted, &there)?;
     let (partitions, replication) = shape;
@@ -156,7 +156,7 @@ fn settle(options: &Options, create: bool) -> Result<(), Failure> {
     let settings = settings(&options.source)?;
     let broker = Broker::reach(&settings)?;
     let names = app::topic_names(&settings);
-    let wanted = topics::wanted(&names, settings.lifetime.profile_ttl);
+    let wanted = topics::wanted(&names, settings.remembering.profile_ttl);
     let mut there = broker.describe(&wanted)?;
     let mut made = Vec::new();
     if create {

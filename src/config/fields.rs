@@ -348,13 +348,13 @@ const REST: &[Row] = &[
         // Less, and a holiday would make strangers; and what is kept of people has an end.
         Kind::Days { least: 30, most: 3_650 },
         "Who was silent for so long comes back as a stranger. `ward topics create` keeps the changelog 30 days more.",
-        |to| &mut to.lifetime.profile_ttl,
+        |to| &mut to.remembering.profile_ttl,
     ),
     row(
         "sources",
         Kind::Sources,
         "`[sources.NAME] creates = true`: any event of the source `NAME` begins a profile. Else a successful login, session or access does, and guessed names fill no disk.",
-        |to| &mut to.lifetime.creators,
+        |to| &mut to.remembering.creators,
     ),
     row(
         "tables.geo",

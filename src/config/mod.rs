@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::adapters::{kafka, registry};
 use crate::engine::decode::{Format, Limits};
 use crate::engine::document::{self, Mistake};
-use crate::engine::step::Lifetime;
+use crate::engine::step::Remembering;
 
 pub use describe::{reference, shown};
 pub use field::{Form, Kind};
@@ -42,7 +42,7 @@ pub struct Settings {
     /// `[identity]`: who is nobody, and how old an event may be.
     pub identity: Limits,
     /// `[identity] profile_ttl` and `[sources.NAME] creates`.
-    pub lifetime: Lifetime,
+    pub remembering: Remembering,
     pub tables: Tables,
     /// `[policy]`: files, or the names of shipped policies, and what happens when they change.
     pub policy: Policy,

@@ -38,7 +38,7 @@ fn the_shipped_file_is_the_defaults() {
     let switched_on = settings(&switched_on, &[]);
     assert!(switched_on.kafka.tls.is_some() && switched_on.kafka.sasl.is_some());
     assert!(!switched_on.kafka.extra.is_empty() && !switched_on.tables.geo.is_empty());
-    assert!(switched_on.lifetime.creators.contains("workday"));
+    assert!(switched_on.remembering.creators.contains("workday"));
 }
 
 /// Every setting that a file may state is in it, with its default or commented out.
@@ -283,12 +283,12 @@ fn the_environment_wins() {
 #[test]
 fn profiles_begin_and_end_as_configured() {
     let text = "[identity]\nprofile_ttl = '90d'\n[sources.hr]\ncreates = true\n[sources.okta]\ncreates = false\n[sources.ad]";
-    let lifetime = settings(text, &[("WARD__SOURCES__SCIM__CREATES", "true")]).lifetime;
+    let remembering = settings(text, &[("WARD__SOURCES__SCIM__CREATES", "true")]).remembering;
     assert_eq!(
-        (lifetime.profile_ttl.as_secs(), lifetime.creators),
+        (remembering.profile_ttl.as_secs(), remembering.creators),
         (90 * 86_400, BTreeSet::from(["hr".to_owned(), "scim".to_owned()]))
     );
-    assert!(settings(text, &[("WARD__SOURCES__HR__CREATES", "false")]).lifetime.creators.is_empty());
+    assert!(settings(text, &[("WARD__SOURCES__HR__CREATES", "false")]).remembering.creators.is_empty());
     check(
         "[identity]\nprofile_ttl = '29d'\n[sources]\n'' = { creates = true }\nhr = { creates = 1 }\nad = { create = true }",
         &[("WARD__IDENTITY__PROFILE_TTL", "3651d")],

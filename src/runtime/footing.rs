@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::REVISION;
 use crate::engine::policy::Policy;
 use crate::engine::step::{Lifetime, Setting};
 use crate::model::decision::Basis;
@@ -26,8 +25,12 @@ pub struct Footing {
 impl Footing {
     #[must_use]
     pub fn setting<'s>(&'s self, lifetime: &'s Lifetime) -> Setting<'s> {
-        let basis =
-            Basis { policy: self.policy.digest, engine: REVISION, tables: self.tables.digest(), model: None };
+        let basis = Basis {
+            policy: self.policy.digest,
+            engine: lifetime.engine(),
+            tables: self.tables.digest(),
+            model: None,
+        };
         Setting { policy: &self.policy, shadow: self.shadow.as_deref(), basis, lifetime }
     }
 }

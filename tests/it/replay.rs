@@ -98,6 +98,23 @@ fn what_was_decided_comes_out_again() {
     assert_eq!(numbers(&world.replay(&["e.avro", "decisions.jsonl"], 0), &REPRODUCED), [600, 600, 0]);
 }
 
+#[test]
+fn other_terms_of_profiles_are_named() {
+    let world = World::new();
+    world.write("terms.toml", "[identity]\nprofile_ttl = '30d'\n[sources.hr]\ncreates = true\n");
+    let args = ["score", "events.jsonl", "--geo", "builtin", "--decisions-out", "decisions.jsonl"];
+    world.ward(&[&args[..], &["--config", "terms.toml"]].concat(), 0);
+    let decisions = world.read("decisions.jsonl");
+    let name = format!("\"engine\":\"{}+lifetime.", wardstream::engine::REVISION);
+    assert!(decisions.lines().filter(|line| line.contains("decision_id")).all(|line| line.contains(&name)));
+    let files = ["events.jsonl", "decisions.jsonl"];
+    let report = world.replay(&[&files[..], &["--config", "terms.toml"]].concat(), 0);
+    assert_eq!(report["reproduction"]["other_engines"], serde_json::json!([]));
+    // These people are never silent for a month: nothing differs, but the names.
+    let summary = world.replay(&files, 0)["summary"].as_str().unwrap().to_owned();
+    assert!(summary.contains("had other settings of `[identity] profile_ttl`"), "{summary}");
+}
+
 /// An Avro container file of decisions, written by hand.
 pub(super) fn container(decisions: &[&str]) -> Vec<u8> {
     fn long(value: usize, out: &mut Vec<u8>) {

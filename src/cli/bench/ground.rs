@@ -62,7 +62,7 @@ impl Ground {
     fn make(&self) -> Result<(), Failure> {
         let mut made = Vec::new();
         for names in [&self.names, &self.copies] {
-            for topic in topics::wanted(names, self.settings.lifetime.profile_ttl) {
+            for topic in topics::wanted(names, self.settings.remembering.profile_ttl) {
                 let partitions = if topic.co_partitioned { self.partitions } else { 1 };
                 made.push(topic.made(partitions, 1));
             }

@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit::{Recorded, Stored};
 use crate::engine::policy::Policy;
+use crate::engine::step::Lifetime;
 use crate::pipeline::explain::{Rebuild, Rebuilt};
 use crate::pipeline::intake::partition_of;
 
@@ -30,12 +31,13 @@ pub(super) fn rebuild(
     let whom = Whom::of(&decision.tenant, &decision.user_id);
     let topic = events.strip_prefix(TOPIC);
     let past = Past::collect(from, target, &whom, settings, interrupt)?;
+    let lifetime = Lifetime::of(settings.remembering.clone());
     let mut rebuilding = Rebuilding {
         whom: &whom,
         past,
         target,
         decision: &decision,
-        rebuild: Some(Rebuild::new(policies, &settings.lifetime, hash_seed())),
+        rebuild: Some(Rebuild::new(policies, &lifetime, hash_seed())),
         rebuilt: None,
         offset: 0,
         lines: 0,

@@ -28,7 +28,7 @@ pub(super) fn render(report: &Report) -> String {
     page.put(format_args!(
         "<footer>ward replay, engine {}; facts {}. {} records: {} decided, {} duplicate, {} rejected{}.</footer>\n\
          </main>\n</body>\n</html>\n",
-        Escaped(report.engine),
+        Escaped(&report.engine),
         if report.facts == "recorded" { "as recorded with each decision" } else { "looked up in today's tables" },
         grouped(report.records),
         grouped(report.decisions),

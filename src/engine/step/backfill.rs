@@ -4,16 +4,15 @@
 //! engine, told to act on nothing. So a backfilled event has another decision id than a live one, and
 //! decisions need no other schema: one would change the bytes under every chain.
 
+use super::{BACKFILL, Setting};
 use crate::model::decision::Basis;
 use crate::model::event::Event;
 
-/// What `basis.engine` of a backfilled event ends with.
-pub const MARK: &str = "+backfill";
-
-pub(super) fn basis<'p>(event: &Event<'_>, basis: Basis<'p>) -> Basis<'p> {
+pub(super) fn basis<'p>(event: &Event<'_>, setting: &Setting<'p>) -> Basis<'p> {
+    let basis = setting.basis;
     // A replay takes over the name that was recorded, mark and all.
-    if !event.backfill || basis.engine.ends_with(MARK) {
+    if !event.backfill || basis.engine.ends_with(BACKFILL) {
         return basis;
     }
-    Basis { engine: crate::engine::BACKFILLING, ..basis }
+    Basis { engine: setting.lifetime.backfilling(), ..basis }
 }

@@ -34,9 +34,8 @@ mod workload;
 use std::borrow::Cow;
 use std::time::Duration;
 
-pub use backfill::MARK as BACKFILL_MARK;
 use behavior::Watched;
-pub use lifetime::{LIFETIME, Lifetime};
+pub use lifetime::{BACKFILL, LIFETIME, Lifetime, Remembering};
 pub use look::{Looked, look};
 
 use crate::engine::baseline::codec::whole_second;
@@ -94,7 +93,7 @@ pub fn step<'a>(
     let scored = score(findings, seen, policy);
     let decided = decide(&scored, seen, standpoint, policy);
     let decided = if event.backfill { decided.on_trial() } else { decided };
-    let basis = backfill::basis(event, setting.basis);
+    let basis = backfill::basis(event, setting);
     let decision_id = decision_id(event, &basis);
     let outcome = Outcomes { scored: &scored, decided: &decided, presented, decision_id };
 
@@ -188,7 +187,7 @@ fn ready<'a>(
         profile.erase();
     }
     if profile.exists()
-        && at.since(profile.core().newest()).is_some_and(|silent| silent > setting.lifetime.profile_ttl)
+        && at.since(profile.core().newest()).is_some_and(|silent| silent > setting.lifetime.profile_ttl())
     {
         profile.forget();
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::engine::REVISION;
 use crate::engine::baseline::{Part, Profile};
 use crate::engine::decode::{Format, Limits, Rejected, decode};
 use crate::engine::emit;
@@ -69,8 +68,12 @@ impl Fold {
             let stored = self.stored.get(&(key.clone(), part)).map(Vec::as_slice);
             profile.load(part, stored).map_err(|error| broken(&error))?;
         }
-        let basis =
-            Basis { policy: self.policy.digest, engine: REVISION, tables: self.tables.digest(), model: None };
+        let basis = Basis {
+            policy: self.policy.digest,
+            engine: self.lifetime.engine(),
+            tables: self.tables.digest(),
+            model: None,
+        };
         let setting =
             Setting { policy: &self.policy, shadow: self.shadow.as_ref(), basis, lifetime: &self.lifetime };
         let position = Position { topic: None, partition: 0, offset: self.offset };

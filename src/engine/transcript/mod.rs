@@ -23,7 +23,7 @@ use std::time::Duration;
 use self::fold::Fold;
 use super::document::{Mistake, Place, quoted};
 use super::policy::Policy;
-use super::step::Lifetime;
+use super::step::{Lifetime, Remembering};
 
 /// What the event in `line` (from 1) gave, and what was written down. Lines without their `<`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn play_watched(
         watch,
         fold: None,
         shadow: None,
-        lifetime: Lifetime::default(),
+        remembering: Remembering::default(),
         backfill: Vec::new(),
         count: 0,
         mistakes: Vec::new(),
@@ -121,7 +121,7 @@ struct Playing<'p> {
     watch: &'p mut dyn FnMut(&serde_json::Value),
     fold: Option<Fold>,
     shadow: Option<Policy>,
-    lifetime: Lifetime,
+    remembering: Remembering,
     backfill: Vec<String>,
     count: usize,
     mistakes: Vec<Mistake>,
@@ -133,7 +133,12 @@ impl Playing<'_> {
             // From here on with nobody known.
             let policy = self.read(name);
             self.fold = policy.map(|policy| {
-                Fold::new(policy, self.shadow.clone(), self.lifetime.clone(), self.backfill.clone())
+                Fold::new(
+                    policy,
+                    self.shadow.clone(),
+                    Lifetime::of(self.remembering.clone()),
+                    self.backfill.clone(),
+                )
             });
         } else if let Some(name) = line.strip_prefix("shadow ") {
             if self.fold.is_some() {
@@ -142,14 +147,14 @@ impl Playing<'_> {
             self.shadow = self.read(name);
         } else if let Some(days) = line.strip_prefix("profile_ttl ") {
             match days.trim().strip_suffix('d').and_then(|days| days.parse::<u16>().ok()) {
-                Some(days) => self.lifetime.profile_ttl = Duration::from_secs(u64::from(days) * 86_400),
+                Some(days) => self.remembering.profile_ttl = Duration::from_secs(u64::from(days) * 86_400),
                 None => self.mistake(
                     number,
                     format!("{} is no number of days, expected such as `30d`", quoted(days)),
                 ),
             }
         } else if let Some(source) = line.strip_prefix("creates ") {
-            self.lifetime.creators.insert(source.trim().to_owned());
+            self.remembering.creators.insert(source.trim().to_owned());
         } else if let Some(source) = line.strip_prefix("backfills ") {
             self.backfill.push(source.trim().to_owned());
         } else if let Some(event) = line.strip_prefix("> ") {
@@ -172,8 +177,12 @@ impl Playing<'_> {
     fn fold_all(&mut self, events: &[serde_json::Value], out: &mut String) {
         if self.fold.is_none() {
             let Some(policy) = self.read("default") else { return };
-            self.fold =
-                Some(Fold::new(policy, self.shadow.clone(), self.lifetime.clone(), self.backfill.clone()));
+            self.fold = Some(Fold::new(
+                policy,
+                self.shadow.clone(),
+                Lifetime::of(self.remembering.clone()),
+                self.backfill.clone(),
+            ));
         }
         let Some(fold) = &mut self.fold else { return };
         let mut last = String::new();

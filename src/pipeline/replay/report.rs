@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 
 use super::difference::value;
 use super::{Diff, Difference, Place, Published};
-use crate::engine::REVISION;
 use crate::engine::emit::Form;
 use crate::engine::emit::{self, Recorded};
+use crate::engine::step::BACKFILL;
 use crate::model::decision::Decision;
 use crate::model::id::Digest;
 
 /// What a replay found.
 #[derive(Debug, serde::Serialize)]
 pub struct Report {
-    /// The revision of this engine.
-    pub engine: &'static str,
+    /// The revision of this engine, and of what is configured, as `basis.engine` would name it.
+    pub engine: String,
     /// `recorded`, or `lookup`.
     pub facts: &'static str,
     pub policies: Option<Digests>,
@@ -55,15 +55,18 @@ pub struct Reproduction {
     pub equal: u64,
     pub different: u64,
     pub first_difference: Option<Difference>,
-    /// Revisions of the engine that decided, where they are not this one.
+    /// What the engine that decided is named, where it is not this one.
     pub other_engines: BTreeSet<String>,
+    /// As [`Report::engine`].
+    #[serde(skip)]
+    pub engine: String,
 }
 
 impl Report {
     #[must_use]
-    pub fn new(facts: &'static str, diff: Option<Diff>) -> Self {
+    pub fn new(engine: &str, facts: &'static str, diff: Option<Diff>) -> Self {
         Self {
-            engine: REVISION,
+            engine: engine.to_owned(),
             facts,
             policies: None,
             records: 0,
@@ -73,7 +76,7 @@ impl Report {
             rejected: 0,
             undecided: 0,
             expired: 0,
-            reproduction: Reproduction::default(),
+            reproduction: Reproduction { engine: engine.to_owned(), ..Reproduction::default() },
             diff,
         }
     }
@@ -153,8 +156,9 @@ impl Reproduction {
         recomputed: &[u8],
         form: Form,
     ) {
-        if recorded.basis.engine != REVISION && !self.other_engines.contains(&recorded.basis.engine) {
-            self.other_engines.insert(recorded.basis.engine.clone());
+        let engine = &recorded.basis.engine;
+        if !is_named(engine, &self.engine) && !self.other_engines.contains(engine) {
+            self.other_engines.insert(engine.clone());
         }
         if published == recomputed {
             return self.count(true);
@@ -201,6 +205,7 @@ impl Reproduction {
     /// Whether everything came out again.
     #[must_use]
     pub fn summary(&self) -> String {
+        let engine = self.engine.as_str();
         let all = grouped(self.published);
         let mut text = match self.different {
             0 => format!("All {all} published results come out again, bit for bit."),
@@ -209,10 +214,21 @@ impl Reproduction {
         if !self.other_engines.is_empty() {
             let names: Vec<_> = self.other_engines.iter().map(String::as_str).collect();
             let which = names.join(", ");
-            let _written = write!(text, " They were decided by engine {which}; this one is {REVISION}.");
+            let _written = write!(text, " They were decided by engine {which}; this one is {engine}.");
+            let revision = |name: &str| name.split('+').next() == engine.split('+').next();
+            if names.iter().any(|name| revision(name)) {
+                text.push_str(" The same revision under another name had other settings of `[identity] profile_ttl` or `[sources]`: give those of then with --config.");
+            }
         }
         text
     }
+}
+
+/// Whether a decision that names its engine so was made by this one; that it was a backfill is the event's
+/// affair.
+fn is_named(engine: &str, this: &str) -> bool {
+    let bare = engine.strip_suffix(BACKFILL).and_then(|rest| rest.strip_suffix(['+', '.']));
+    bare.unwrap_or(engine) == this
 }
 
 impl Diff {

@@ -40,7 +40,7 @@ fn check(events: usize, form: Form, engine: &str) -> Report {
         only: None,
     };
     let mut lane = Lane::new(false, 0);
-    let mut report = Report::new("recorded", None);
+    let mut report = Report::new(REVISION, "recorded", None);
     let (mut event, mut decision) = (Vec::new(), Vec::new());
     for (offset, made) in (0..).zip(Stream::new(&plan, World::of(&tables).unwrap()).take(events)) {
         event.clear();
