@@ -129,8 +129,14 @@ impl Player {
             self.home.display()
         );
         let keeps = if block.background.is_some() { String::new() } else { keeps };
-        let mut command = Command::new("bash");
-        command.args(["-c", &format!("{before}\n{keeps}\n{}\n", block.script)]);
+        // Whoever runs the tests in the background has Ctrl-C ignored, and a shell cannot trap what was.
+        let mut command = Command::new("env");
+        command.args([
+            "--default-signal=INT",
+            "bash",
+            "-c",
+            &format!("{before}\n{keeps}\n{}\n", block.script),
+        ]);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WARD")) {
             command.env_remove(name);
         }
