@@ -7,6 +7,7 @@ use crate::app::{self, PATIENCE};
 use crate::config::Settings;
 use crate::engine::decode::{self, Format, Limits};
 use crate::engine::emit;
+use crate::model::event::Event;
 use crate::model::id::{DEFAULT_TENANT, USER_BYTES_MAX, UserKey, is_tenant};
 
 /// Whom it is about, and where the log is.
@@ -54,29 +55,31 @@ impl Whom {
     }
 }
 
-/// Writes a feedback, as anybody could write it, to the topic of feedback, and says which that is.
+/// A feedback, as anybody could write it, as the engine will take it.
+///
+/// # Errors
+/// When it would be refused where it is read.
+pub(super) fn taken<'t>(settings: &Settings, text: &'t str) -> Result<Event<'t>, Failure> {
+    let limits = Limits { max_age: None, ..settings.identity.clone() };
+    decode::decode(text.as_bytes(), Format::Json, "", None, &limits)
+        .map(|decoded| decoded.event)
+        .map_err(|refused| Failure::input(format!("this feedback would be refused: {}", refused.detail)))
+}
+
+/// Writes a feedback to its topic, and says which that is.
 pub(super) fn say(
     settings: &Settings,
     connection: &Connection,
     key: &UserKey,
-    said: &serde_json::Value,
+    event: &Event<'_>,
 ) -> Result<String, Failure> {
-    let text = said.to_string();
-    let limits = Limits { max_age: None, ..settings.identity.clone() };
-    let event = decode::decode(text.as_bytes(), Format::Json, "", None, &limits)
-        .map_err(|refused| Failure::input(format!("this feedback would be refused: {}", refused.detail)))?
-        .event;
     let topic = app::topic_names(settings).feedback;
     let registry = app::needed_registry(settings).map_err(Failure::Input)?;
     let written = app::event_rendering(registry.as_ref(), settings.topics.feedback.format, &topic)?;
     let mut value = Vec::new();
-    written.write(&mut value, |out| emit::event_avro(&event, out), |out| emit::event_json(&event, out));
+    written.write(&mut value, |out| emit::event_avro(event, out), |out| emit::event_json(event, out));
     publish(connection, &topic, key, &value)?;
     Ok(topic)
-}
-
-pub(super) fn event_id(said: &serde_json::Value) -> &str {
-    said.get("event_id").and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// Writes one record and waits until the broker has it.

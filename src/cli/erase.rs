@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::analyst::{event_id, say};
+use super::analyst::{say, taken};
 use super::explain::partitions;
 use super::flags::Source;
 use super::interrupt::Interrupt;
@@ -68,29 +68,29 @@ fn of_log(args: &Args, whom: &Whom) -> Result<(), Failure> {
         app::load(args.kafka.config.as_deref(), &args.kafka.said()).sound().map_err(Failure::mistakes)?;
     let connection = app::connection(&settings).map_err(Failure::Input)?;
     let key = whom.key();
-    let said = said(whom, &args.by, now());
+    let said = said(whom, &args.by, now()).to_string();
+    let event = taken(&settings, &said)?;
     let watch = args.wait.map(|_| begin(&settings, &connection, whom)).transpose()?;
     confirm(args, whom)?;
     let interrupt = Interrupt::listen();
-    let topic = say(&settings, &connection, &key, &said)?;
+    let topic = say(&settings, &connection, &key, &event)?;
     let erased = match (watch, args.wait) {
-        (Some(watch), Some(wait)) => watch.until_erased(event_id(&said), wait, &interrupt)?,
+        (Some(watch), Some(wait)) => watch.until_erased(&event.id, wait, &interrupt)?,
         _ => None,
     };
     if args.json {
-        print(&json!({ "topic": topic, "event": said, "erased": erased }).to_string());
+        print(&format!("{{\"topic\":{},\"event\":{said},\"erased\":{}}}", json!(topic), json!(erased)));
     } else {
         print(&match &erased {
             Some(erased) => done(whom, erased, &settings),
-            None => asked(whom, &topic, &said, &settings),
+            None => asked(whom, &topic, &event.id, &settings),
         });
     }
     match (args.wait, erased) {
         (Some(wait), None) => Err(Failure::Unreachable(format!(
             "not erased within {wait:?}: no decision about event {} on `{}`; it stands in `{topic}` and is carried out \
              as soon as `ward run` comes to it: see whether one runs",
-            event_id(&said),
-            settings.topics.decisions.name
+            event.id, settings.topics.decisions.name
         ))),
         _ => Ok(()),
     }
@@ -109,11 +109,10 @@ fn begin(
     Watch::begin(connection, (decisions, profiles), partition, whom.clone(), ids)
 }
 
-fn asked(whom: &Whom, topic: &str, said: &serde_json::Value, settings: &Settings) -> String {
+fn asked(whom: &Whom, topic: &str, event: &str, settings: &Settings) -> String {
     format!(
-        "asked on `{topic}` to erase {whom}, as event {}.\n`ward run` does it when it comes to it; the decision about it \
+        "asked on `{topic}` to erase {whom}, as event {event}.\n`ward run` does it when it comes to it; the decision about it \
          follows on `{}`.\nSee with `ward profile`, or give --wait.",
-        event_id(said),
         settings.topics.decisions.name
     )
 }

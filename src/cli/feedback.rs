@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::analyst::{Whom, event_id, say};
+use super::analyst::{Whom, say, taken};
 use super::{Failure, now, print};
 use crate::app;
 use crate::model::id::{Id128, digest};
@@ -41,19 +41,16 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let settings = args.whom.settings()?;
     let key = args.whom.key()?;
-    let said = said(&args, now());
+    let said = said(&args, now()).to_string();
+    let event = taken(&settings, &said)?;
     let connection = app::connection(&settings).map_err(Failure::Input)?;
-    let topic = say(&settings, &connection, &key, &said)?;
+    let topic = say(&settings, &connection, &key, &event)?;
     if args.whom.json {
         print(&format!("{{\"topic\":{},\"event\":{said}}}", json!(topic)));
     } else {
         print(&format!(
             "said `{}` of {}/{} as event {} on `{topic}`; the decision about it follows on `{}`",
-            args.verdict,
-            args.whom.tenant,
-            args.whom.user,
-            event_id(&said),
-            settings.topics.decisions.name
+            args.verdict, args.whom.tenant, args.whom.user, event.id, settings.topics.decisions.name
         ));
     }
     Ok(())

@@ -62,7 +62,9 @@ fn what_is_published_of_an_erasure_is_made_again() {
     folder.ward(&["replay", "events.jsonl", "decisions.jsonl"], 0);
     folder.ward(&["verify", "--in", "decisions.jsonl"], 0);
     let text = said(&folder, &["explain", "2", "--in", "decisions.jsonl", "--events", "events.jsonl"], 0);
-    assert!(text.contains("feedback"), "{text}");
+    assert!(text.contains("This event had the user erased: whatever was known is gone."), "{text}");
+    let text = said(&folder, &["explain", "3", "--in", "decisions.jsonl", "--events", "events.jsonl"], 0);
+    assert!(text.contains("Nothing is known of the user."), "{text}");
 }
 
 #[test]

@@ -13,6 +13,7 @@
 )]
 
 mod avro;
+mod away;
 mod backfill;
 mod bytes;
 mod check;

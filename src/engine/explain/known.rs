@@ -20,6 +20,9 @@ use crate::model::{Browser, DeviceKind, Factor, History, Level, Os, Privilege};
 pub struct Known {
     /// Nothing is known of the user: all the rest is empty.
     pub is_known: bool,
+    /// The event is an erasure: what was known was forgotten before it was decided.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_erased: bool,
     pub first_seen: Option<String>,
     /// The newest event.
     pub last_seen: Option<String>,
@@ -190,6 +193,7 @@ impl Known {
         let session = seen.and_then(|seen| seen.keys.session);
         Self {
             is_known,
+            is_erased: seen.is_some_and(|seen| seen.event.is_erasure()),
             first_seen: is_known.then(|| core.first_seen().to_string()),
             last_seen: is_known.then(|| core.newest().to_string()),
             history: core.history(),

@@ -223,6 +223,9 @@ fn sessions(paper: &mut Paper, known: &Known) {
 
 /// What the history of a user is.
 pub(super) fn history(known: &Known) -> String {
+    if known.is_erased {
+        return "This event had the user erased: whatever was known is gone.".into();
+    }
     if !known.is_known {
         return "Nothing is known of the user.".into();
     }
