@@ -94,7 +94,7 @@ fn whoever_is_erased_is_gone_with_the_next_compaction_and_stays_gone() {
 #[test]
 #[ignore = "needs a broker: make test"]
 fn an_erasure_that_nobody_carries_out_is_told() {
-    let world = World::new(Broker::shared(), 2, "");
+    let world = World::new(Broker::shared(), 2, "# avro in and out");
     let told = said(&world, &["erase", "acme/ada", "--wait", "2s"], 3);
     assert!(told.contains("not erased within 2s") && told.contains("`ward run`"), "{told}");
     let told = said(&world, &["erase", "acme/bob"], 0);
@@ -103,6 +103,7 @@ fn an_erasure_that_nobody_carries_out_is_told() {
     let mut ward = world.run("one", &["--workers", "1"]);
     ward.is_ready("0,1");
     foreign::read(&world.broker, &world.topic("decisions"), 2);
+    assert!(said(&world, &["erase", "acme/cem", "--wait", "60s"], 0).contains("erased acme/cem: 16 parts"));
     world.decisions_are_the_fold();
     assert_eq!(ward.end("TERM").0.code(), Some(0));
 }
