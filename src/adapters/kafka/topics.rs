@@ -156,7 +156,7 @@ pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
                 (CLEANUP, "compact,delete".into()),
                 (RETENTION, retention_ms(profile_ttl).to_string()),
                 ("retention.bytes", "-1".into()),
-                ("min.cleanable.dirty.ratio", "0.1".into()),
+                (DIRTY_RATIO, "0.1".into()),
                 (COMPACTION_LAG, DAY_MS.to_string()),
                 (SEGMENT, HOUR_MS.to_string()),
                 // A store that was away for less may be brought up to date: what was ended meanwhile it
@@ -264,10 +264,10 @@ fn same(name: &str, found: &str, expected: &str) -> bool {
         let least = expected.parse::<i64>().unwrap_or(i64::MAX);
         return found.parse::<i64>().is_ok_and(|ms| !(0..least).contains(&ms));
     }
-    if name == COMPACTION_LAG || name == SEGMENT {
+    if name == COMPACTION_LAG || name == SEGMENT || name == DIRTY_RATIO {
         // Who compacts sooner forgets sooner.
-        let most = expected.parse::<i64>().unwrap_or(0);
-        return found.parse::<i64>().is_ok_and(|ms| (0..=most).contains(&ms));
+        let most = expected.parse::<f64>().unwrap_or(0.0);
+        return found.parse::<f64>().is_ok_and(|found| (0.0..=most).contains(&found));
     }
     found == expected
         || matches!((found.parse::<f64>(), expected.parse::<f64>()), (Ok(a), Ok(b)) if (a - b).abs() < 1e-9)
@@ -294,6 +294,7 @@ const MIN_ISR: &str = "min.insync.replicas";
 const RETENTION: &str = "retention.ms";
 const COMPACTION_LAG: &str = "max.compaction.lag.ms";
 const SEGMENT: &str = "segment.ms";
+const DIRTY_RATIO: &str = "min.cleanable.dirty.ratio";
 const ENDS_KEPT_MS: &str = "delete.retention.ms";
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -394,6 +395,8 @@ mod tests {
             (COMPACTION_LAG, "9223372036854775807", false),
             (SEGMENT, "1000", true),
             (SEGMENT, "604800000", false),
+            (DIRTY_RATIO, "0.01", true),
+            (DIRTY_RATIO, "0.5", false),
             (ENDS_KEPT_MS, "172800000", true),
             (ENDS_KEPT_MS, "1000", false),
         ] {
