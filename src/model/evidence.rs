@@ -4,7 +4,7 @@ use super::place::Country;
 use super::words::{Browser, CredentialChange, Factor, Level, NetworkClass, Os, Privilege};
 
 /// What was compared, both sides. One variant a detector; integers with a unit in the name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     Location {
         places: u16,

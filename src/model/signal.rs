@@ -61,7 +61,7 @@ words! {
 }
 
 /// What a detector says of one observation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Does not apply to this type of event.
     NotApplicable,

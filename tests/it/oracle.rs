@@ -134,7 +134,7 @@ fn check(four: [bool; 4], others: &[Finding]) {
     });
     let findings: Vec<Finding> = findings.collect();
     let seen = login();
-    let scored = score(Findings(findings.try_into().unwrap()), &seen, &policy);
+    let scored = score(&Findings(findings.try_into().unwrap()), &seen, &policy);
     let standpoint = Standpoint { history: History::None, user_risk: Level::Low, presented: Factors::NONE };
     let decided = decide(&scored, &seen, standpoint, &policy);
 

@@ -9,7 +9,7 @@ use crate::engine::score::tests::{findings, policy, seen};
 fn decided(policy: &Policy, event: &str, found: &str, presented: &[Factor]) -> String {
     let json = format!(r#"{{"user_id":"ada","occurred_at":"2026-01-05T09:00:00Z",{event}}}"#);
     let seen = seen(&json);
-    let scored = score(findings(found), &seen, policy);
+    let scored = score(&findings(found), &seen, policy);
     let presented = presented.iter().copied().collect();
     let standpoint = Standpoint { history: History::None, user_risk: Level::Medium, presented };
     let decided = decide(&scored, &seen, standpoint, policy);

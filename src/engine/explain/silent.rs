@@ -38,7 +38,7 @@ pub enum State {
 /// Of every signal that has a detector and gave no reason, as the detectors say.
 pub(super) fn of_findings(looked: &Looked<'_>, seen: &Observation<'_>) -> Vec<Silent> {
     let policy = looked.policy;
-    let scored = score(looked.findings.clone(), seen, policy);
+    let scored = score(&looked.findings, seen, policy);
     let is_told = |signal: Signal| scored.reasons.iter().any(|reason| reason.signal == signal);
     let silent = |signal: Signal| {
         let (state, why, text) = match looked.findings.of(signal) {

@@ -33,13 +33,13 @@ pub struct Without {
 pub(super) fn exactly(looked: &Looked<'_>, seen: &Observation<'_>) -> Vec<Without> {
     let policy = looked.policy;
     let scored = |quiet: &[Signal]| {
-        let mut findings = looked.findings.clone();
+        let mut findings = looked.findings;
         for signal in quiet {
             if let Some(finding) = findings.0.get_mut(signal.index()) {
                 *finding = Finding::Quiet;
             }
         }
-        score(findings, seen, policy)
+        score(&findings, seen, policy)
     };
     let verdict = |scored: &Scored<'_>, presented: Factors| {
         let standpoint = crate::engine::decide::Standpoint {

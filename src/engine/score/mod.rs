@@ -26,16 +26,16 @@ pub struct Scored<'p> {
     pub exceptions: Vec<&'p str>,
 }
 
-pub fn score<'p>(findings: Findings, seen: &Observation<'_>, policy: &'p Policy) -> Scored<'p> {
+pub fn score<'p>(findings: &Findings, seen: &Observation<'_>, policy: &'p Policy) -> Scored<'p> {
     let holding = holding(seen, policy);
     let (mut reasons, mut unknown, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
     // Points of the signals that apply, and of those among them that could speak.
     let (mut apply, mut speak) = (0_u32, 0_u32);
 
-    for (signal, finding) in Signal::ALL.iter().copied().zip(findings.0) {
+    for (signal, finding) in Signal::ALL.iter().copied().zip(&findings.0) {
         let setting = policy.setting(signal);
         let counted = u32::from(setting.counted());
-        match finding {
+        match *finding {
             Finding::NotApplicable => {}
             Finding::Quiet => {
                 apply += counted;

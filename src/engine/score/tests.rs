@@ -50,7 +50,7 @@ const LOGIN: &str = r#"{"event_id":"e","user_id":"ada","type":"login","occurred_
 #[track_caller]
 fn check(policy: &Policy, found: &str, expected: &str) {
     let seen = seen(LOGIN);
-    let scored = score(findings(found), &seen, policy);
+    let scored = score(&findings(found), &seen, policy);
     let mut told = format!("{} {} {}", scored.sum, scored.level, scored.confidence_permille);
     for reason in &scored.reasons {
         told += &format!(" {}+{}", reason.signal, reason.points);
@@ -200,7 +200,7 @@ proptest::proptest! {
             severity => format!("{signal}:{} ", severity - 300),
         }).collect();
         let seen = seen(LOGIN);
-        let scored = score(findings(&told), &seen, &policy);
+        let scored = score(&findings(&told), &seen, &policy);
 
         let points: Vec<u16> = scored.reasons.iter().map(|reason| reason.points.into()).collect();
         proptest::prop_assert_eq!(points.iter().sum::<u16>(), scored.sum);

@@ -50,7 +50,7 @@ pub(crate) trait Detector: Sync {
 }
 
 /// What every detector said, by [`Signal::index`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Findings(pub [Finding; Signal::COUNT]);
 
 impl Findings {

@@ -90,7 +90,7 @@ pub fn step<'a>(
     let findings = signals::inspect(seen, profile, policy);
     let shadow =
         setting.shadow.map(|other| shadow::judge(other, policy, &findings, profile, seen, standpoint));
-    let scored = score(findings, seen, policy);
+    let scored = score(&findings, seen, policy);
     let decided = decide(&scored, seen, standpoint, policy);
     let decided = if event.backfill { decided.on_trial() } else { decided };
     let basis = backfill::basis(event, setting);

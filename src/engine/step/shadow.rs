@@ -21,9 +21,9 @@ pub(super) fn judge<'a>(
     standpoint: Standpoint,
 ) -> Shadow<'a> {
     let policy = shadow.of_tenant(&seen.event.tenant);
-    let mut findings = findings.clone();
+    let mut findings = *findings;
     inspect_again(&mut findings, seen, profile, live, policy);
-    let scored = score(findings, seen, policy);
+    let scored = score(&findings, seen, policy);
     let decided = decide(&scored, seen, standpoint, policy);
     Shadow {
         by: &shadow.name,
