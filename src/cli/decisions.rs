@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::adapters::files::lines::{Line, Lines};
 use crate::engine::avro::Blocks;
-use crate::engine::emit::{Form, Recorded, Stored};
+use crate::engine::emit::{Form, Recorded, RecordedLines, Stored};
 
 /// What stands in one line, or one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub(crate) struct Decisions {
     bytes: Vec<u8>,
     form: Form,
     entry: Option<Entry>,
+    reading: RecordedLines,
 }
 
 enum From {
@@ -66,6 +67,7 @@ impl Decisions {
             bytes: Vec::new(),
             form: Form::Json,
             entry: None,
+            reading: RecordedLines::default(),
         }
     }
 
@@ -93,7 +95,7 @@ impl Decisions {
 
     /// Reads on: to the next entry, over a blank line, or to the end of the file.
     fn fill(&mut self) -> Result<(), Failure> {
-        let Self { file, from, line, bytes, form, entry, .. } = self;
+        let Self { file, from, line, bytes, form, entry, reading, .. } = self;
         let failed = |line: u64, what: &str| {
             let place = file.display();
             Failure::input(format!(
@@ -122,7 +124,7 @@ impl Decisions {
                     *entry = Some(if is_refusal(bytes) {
                         Entry::Refused
                     } else {
-                        let recorded = Recorded::from_json(bytes).map_err(|what| failed(*line, &what))?;
+                        let recorded = reading.read(bytes).map_err(|what| failed(*line, &what))?;
                         Entry::Decision(Box::new(recorded))
                     });
                 }

@@ -16,6 +16,7 @@ pub(crate) mod escape;
 pub mod explain;
 pub mod number;
 pub mod policy;
+mod quick;
 pub(crate) mod schema;
 pub mod score;
 pub mod signals;

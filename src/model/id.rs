@@ -200,17 +200,29 @@ const HEX: [[u8; 2]; 256] = {
 };
 
 fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        b'A'..=b'F' => byte - b'A' + 10,
+        _ => NO_DIGIT,
+    };
     let mut bytes = [0; N];
     if hex.len() != 2 * N {
         return None;
     }
+    let mut all = 0;
     for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
+        let (high, low) = (digit(*high), digit(*low));
+        all |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    // Looked at once, not digit by digit.
+    (all < NO_DIGIT).then_some(bytes)
 }
+
+/// No digit has its high bits.
+const NO_DIGIT: u8 = 0x80;
 
 /// Where a record stands. A file has no topic and one partition, 0.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

@@ -36,28 +36,46 @@ impl<R: Read> Lines<R> {
     /// Whether a whole line is at hand, so that asking for it waits for nobody.
     #[must_use]
     pub fn is_at_hand(&self) -> bool {
-        self.from.buffer().contains(&b'\n')
+        memchr::memchr(b'\n', self.from.buffer()).is_some()
     }
 
     /// The next line; the last one needs no line feed.
     #[expect(clippy::should_implement_trait, reason = "it lends from itself, which an iterator cannot")]
     pub fn next(&mut self) -> std::io::Result<Option<Line<'_>>> {
         self.line.clear();
-        let room = (self.bytes_max as u64).saturating_add(1);
-        let read = (&mut self.from).take(room).read_until(b'\n', &mut self.line)? as u64;
-        self.consumed += read;
-        if read == 0 {
-            return Ok(None);
-        }
-        if let Some((b'\n', line)) = self.line.split_last() {
-            return Ok(Some(Line::Held(line)));
-        }
-        if read < room {
-            return Ok(Some(Line::Held(&self.line)));
+        loop {
+            let ahead = fill(&mut self.from)?;
+            if ahead.is_empty() {
+                return Ok((!self.line.is_empty()).then_some(Line::Held(&self.line)));
+            }
+            let feed = memchr::memchr(b'\n', ahead);
+            let more = ahead.get(..feed.unwrap_or(ahead.len())).unwrap_or_default();
+            if self.line.len() + more.len() > self.bytes_max {
+                break;
+            }
+            self.line.extend_from_slice(more);
+            let read = more.len() + usize::from(feed.is_some());
+            self.from.consume(read);
+            self.consumed += read as u64;
+            if feed.is_some() {
+                return Ok(Some(Line::Held(&self.line)));
+            }
         }
         let (passed_over, feed) = pass_over(&mut self.from)?;
         self.consumed += passed_over + feed;
-        Ok(Some(Line::TooLong(read + passed_over)))
+        Ok(Some(Line::TooLong(self.line.len() as u64 + passed_over)))
+    }
+}
+
+/// What is at hand, read if nothing is; empty at the end.
+fn fill(from: &mut impl BufRead) -> std::io::Result<&[u8]> {
+    loop {
+        match from.fill_buf() {
+            // Asked again, for the borrow.
+            Ok(_) => return from.fill_buf(),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -65,15 +83,11 @@ impl<R: Read> Lines<R> {
 fn pass_over(from: &mut impl BufRead) -> std::io::Result<(u64, u64)> {
     let mut passed_over = 0_u64;
     loop {
-        let ahead = match from.fill_buf() {
-            Ok(ahead) => ahead,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+        let ahead = fill(from)?;
         if ahead.is_empty() {
             return Ok((passed_over, 0));
         }
-        let line = ahead.split(|byte| *byte == b'\n').next().unwrap_or_default().len();
+        let line = memchr::memchr(b'\n', ahead).unwrap_or(ahead.len());
         let feed = usize::from(line < ahead.len());
         from.consume(line + feed);
         passed_over += line as u64;

@@ -13,7 +13,6 @@ mod envelope;
 mod fields;
 mod file;
 pub mod limit;
-mod quick;
 mod slot;
 mod writers;
 
@@ -27,8 +26,8 @@ pub use file::{FileError, Records};
 pub use writers::{NO_WRITERS, Writer, Writers, split_confluent};
 
 use self::envelope::Mode;
-use self::quick::Quick;
 use self::wire::{Fields, Meter, Record, Wire};
+use super::quick::Quick;
 use crate::engine::avro::{Datum, Schema};
 use crate::engine::schema::{EVENT, Opened};
 use crate::model::Reject;

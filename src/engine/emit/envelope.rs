@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+use super::borrowed::Borrowed;
 use super::line::Line;
 use super::shape::{Shape, fields, maybe};
 use super::{avro, json};
@@ -74,31 +74,6 @@ struct ProfileWire<'a> {
     part: Borrowed<'a>,
     format: i32,
     state: &'a [u8],
-}
-
-/// A text that stays where it is, if it can: serde's own `Cow` copies.
-struct Borrowed<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Borrowed<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Borrowed<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Borrowed(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Borrowed(Cow::Owned(text.to_owned())))
-            }
-        }
-        from.deserialize_str(Text)
-    }
 }
 
 fn hex_of(header: &[u8; HEADER_BYTES]) -> String {

@@ -6,6 +6,7 @@
 //! **Chain.** `chain` is the last field of a decision. A decision is encoded with an empty one,
 //! hashed behind the 32 bytes of the chain before, and then its tail is filled in.
 
+mod borrowed;
 mod chain;
 mod confluent;
 mod datum;
@@ -36,7 +37,7 @@ pub use line::Line;
 pub(crate) use read::Any;
 pub use read::{DecisionMark, read_mark, to_value};
 pub use reason::sentence;
-pub use recorded::{Recorded, RecordedBasis, split_chain};
+pub use recorded::{Recorded, RecordedBasis, RecordedLines, split_chain};
 pub use render::{Rendered, StoredAlert, alert_ecs, alert_ocsf, as_ecs, as_ocsf};
 pub use stored::{
     Side, Stored, StoredBasis, StoredBehavior, StoredFacts, StoredPosition, StoredReason, StoredRisk,

@@ -4,9 +4,13 @@
 //! Everything else of it is made anew and compared, so nothing else is read: of a line only the end,
 //! from the facts on. A line that somebody has written anew in another form is read as a whole.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
+use serde::Deserialize as _;
+
+use super::borrowed::Borrowed;
 use super::chain;
+use crate::engine::quick::Quick;
 use crate::engine::schema::{DECISION, HEADER_BYTES, Opened};
 use crate::model::id::Digest;
 use crate::model::observation::Facts;
@@ -17,7 +21,7 @@ use crate::model::{Browser, DeviceKind, NetworkClass, Os, PlaceSource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     pub facts: Facts,
-    pub basis: RecordedBasis,
+    pub basis: Arc<RecordedBasis>,
     /// Of the event; a file has none.
     pub topic: Option<String>,
     pub partition: i32,
@@ -41,15 +45,7 @@ impl Recorded {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn from_json(line: &[u8]) -> Result<Self, String> {
-        if let Some(end) = line.windows(FACTS.len()).rposition(|found| found == FACTS) {
-            let mut text = Vec::with_capacity(line.len().saturating_sub(end));
-            text.push(b'{');
-            text.extend_from_slice(line.get(end + 1..).unwrap_or_default());
-            if let Ok(wire) = serde_json::from_slice::<Wire<'_>>(&text) {
-                return wire.read();
-            }
-        }
-        serde_json::from_slice::<Wire<'_>>(line).map_err(|error| error.to_string())?.read()
+        RecordedLines::default().read(line)
     }
 
     /// Reads single-object Avro.
@@ -58,6 +54,57 @@ impl Recorded {
     /// As [`Self::from_json`].
     pub fn from_avro(value: &[u8]) -> Result<Self, String> {
         DECISION.read::<Wire<'_>>(value)?.read()
+    }
+}
+
+/// Reads lines one after the other: what decisions rest on is the same for long, and read once.
+#[derive(Debug, Default)]
+pub struct RecordedLines {
+    /// The last basis, as it is written and as it is read.
+    text: Vec<u8>,
+    basis: Option<Arc<RecordedBasis>>,
+}
+
+impl RecordedLines {
+    /// # Errors
+    /// What is wrong with the line, and where.
+    pub fn read(&mut self, line: &[u8]) -> Result<Recorded, String> {
+        match self.quickly(line) {
+            Some(recorded) => Ok(recorded),
+            None => serde_json::from_slice::<Wire<'_>>(line).map_err(|error| error.to_string())?.read(),
+        }
+    }
+
+    /// The end of a line, as we write it; of what is not so, somebody more careful must say what it is.
+    fn quickly(&mut self, line: &[u8]) -> Option<Recorded> {
+        let is_of_facts = |at: &usize| line.get(..*at).is_some_and(|before| before.ends_with(FACTS));
+        let facts = memchr::memrchr_iter(b'{', line).find(is_of_facts)?;
+        let mut quick = Quick::new(std::str::from_utf8(line.get(facts..)?).ok()?);
+        let facts = WireFacts::deserialize(&mut quick).ok()?;
+        quick.word(b",\"basis\":").ok()?;
+        let basis = self.basis(&mut quick)?;
+        quick.word(b",\"position\":").ok()?;
+        let position = WirePosition::deserialize(&mut quick).ok()?;
+        quick.word(b",\"chain\":").ok()?;
+        let chain = Borrowed::deserialize(&mut quick).ok()?;
+        quick.word(b"}").ok()?;
+        quick.end().ok()?;
+        recorded(facts, basis, position, &chain).ok()
+    }
+
+    fn basis(&mut self, quick: &mut Quick<'_>) -> Option<Arc<RecordedBasis>> {
+        if let Some(basis) = &self.basis
+            && quick.word(&self.text).is_ok()
+        {
+            return Some(Arc::clone(basis));
+        }
+        let before = quick.rest();
+        let basis = Arc::new(WireBasis::deserialize(&mut *quick).ok()?.read().ok()?);
+        let text = before.strip_suffix(quick.rest())?;
+        self.text.clear();
+        self.text.extend_from_slice(text);
+        self.basis = Some(Arc::clone(&basis));
+        Some(basis)
     }
 }
 
@@ -84,13 +131,13 @@ struct Wire<'a> {
     #[serde(borrow)]
     position: WirePosition<'a>,
     #[serde(borrow)]
-    chain: Cow<'a, str>,
+    chain: Borrowed<'a>,
 }
 
 #[derive(serde::Deserialize)]
 struct WireFacts<'a> {
     #[serde(borrow, default)]
-    country: Option<Cow<'a, str>>,
+    country: Option<Borrowed<'a>>,
     #[serde(default)]
     latitude: Option<f64>,
     #[serde(default)]
@@ -98,52 +145,61 @@ struct WireFacts<'a> {
     #[serde(default)]
     radius_km: Option<i64>,
     #[serde(borrow, default)]
-    place_source: Option<Cow<'a, str>>,
+    place_source: Option<Borrowed<'a>>,
     #[serde(default)]
     asn: Option<i64>,
     #[serde(borrow, default)]
-    network_class: Option<Cow<'a, str>>,
+    network_class: Option<Borrowed<'a>>,
     #[serde(default)]
     utc_offset_minutes: Option<i64>,
     #[serde(borrow, default)]
-    browser: Option<Cow<'a, str>>,
+    browser: Option<Borrowed<'a>>,
     #[serde(borrow, default)]
-    os: Option<Cow<'a, str>>,
+    os: Option<Borrowed<'a>>,
     #[serde(borrow, default)]
-    device: Option<Cow<'a, str>>,
+    device: Option<Borrowed<'a>>,
 }
 
 #[derive(serde::Deserialize)]
 struct WireBasis<'a> {
     #[serde(borrow)]
-    policy: Cow<'a, str>,
+    policy: Borrowed<'a>,
     #[serde(borrow)]
-    engine: Cow<'a, str>,
+    engine: Borrowed<'a>,
     #[serde(borrow)]
-    tables: Cow<'a, str>,
+    tables: Borrowed<'a>,
     #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
+    model: Option<Borrowed<'a>>,
 }
 
 #[derive(serde::Deserialize)]
 struct WirePosition<'a> {
     #[serde(borrow, default)]
-    topic: Option<Cow<'a, str>>,
+    topic: Option<Borrowed<'a>>,
     partition: i32,
     offset: i64,
 }
 
 impl Wire<'_> {
     fn read(self) -> Result<Recorded, String> {
-        Ok(Recorded {
-            facts: self.facts.read()?,
-            basis: self.basis.read()?,
-            topic: self.position.topic.map(Cow::into_owned),
-            partition: self.position.partition,
-            offset: self.position.offset,
-            chain: Digest::parse(&self.chain).ok_or_else(|| unfit("chain", &self.chain, "64 hex digits"))?,
-        })
+        recorded(self.facts, Arc::new(self.basis.read()?), self.position, &self.chain)
     }
+}
+
+fn recorded(
+    facts: WireFacts<'_>,
+    basis: Arc<RecordedBasis>,
+    position: WirePosition<'_>,
+    chain: &Borrowed<'_>,
+) -> Result<Recorded, String> {
+    Ok(Recorded {
+        facts: facts.read()?,
+        basis,
+        topic: position.topic.map(|topic| topic.0.into_owned()),
+        partition: position.partition,
+        offset: position.offset,
+        chain: Digest::parse(&chain.0).ok_or_else(|| unfit("chain", &chain.0, "64 hex digits"))?,
+    })
 }
 
 impl WireFacts<'_> {
@@ -183,20 +239,20 @@ impl WireBasis<'_> {
             digits.and_then(Digest::parse).ok_or_else(|| unfit(name, text, "`sha256:` and 64 hex digits"))
         };
         Ok(RecordedBasis {
-            policy: digest("basis.policy", &self.policy)?,
-            tables: digest("basis.tables", &self.tables)?,
-            model: self.model.map(|model| digest("basis.model", &model)).transpose()?,
-            engine: self.engine.into_owned(),
+            policy: digest("basis.policy", &self.policy.0)?,
+            tables: digest("basis.tables", &self.tables.0)?,
+            model: self.model.map(|model| digest("basis.model", &model.0)).transpose()?,
+            engine: self.engine.0.into_owned(),
         })
     }
 }
 
 fn word<T>(
     name: &str,
-    text: Option<Cow<'_, str>>,
+    text: Option<Borrowed<'_>>,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, String> {
-    let Some(text) = text else { return Ok(None) };
+    let Some(Borrowed(text)) = text else { return Ok(None) };
     parse(&text).map(Some).ok_or_else(|| unfit(name, &text, "a word that this version of ward knows"))
 }
 
@@ -212,4 +268,4 @@ fn unfit(name: &str, found: &str, expected: &str) -> String {
 }
 
 /// What only the field itself looks like: inside a text a quote has a backslash before it.
-const FACTS: &[u8] = b",\"facts\":{";
+const FACTS: &[u8] = b",\"facts\":";

@@ -345,3 +345,40 @@ fn a_rejected_record_keeps_the_start() {
     assert_eq!(read["sha256"], "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     assert_eq!((&read["key"], &read["until_offset"]), (&Value::Null, &json!(9)));
 }
+
+#[test]
+fn lines_are_recorded_alike_however_they_are_written() {
+    let basis = decision().basis;
+    let all = [
+        decision(),
+        decision(),
+        Decision { basis: Basis { model: Some(Digest([3; 32])), ..basis }, ..decision() },
+        Decision { basis: Basis { engine: "}\"{,", ..basis }, ..decision() },
+        Decision { basis: Basis { tables: Digest([9; 32]), ..basis }, facts: Facts::default(), ..decision() },
+        Decision {
+            event_id: ",\"facts\":{\"country\":\"US\"}".into(),
+            position: Position { topic: None, partition: i32::MAX, offset: i64::MAX },
+            ..decision()
+        },
+        decision(),
+    ];
+    let mut lines = RecordedLines::default();
+    for (at, decision) in (0_u8..).zip(&all) {
+        let mut line = Vec::new();
+        decision_json(decision, Digest([at; 32]), &mut line);
+        // Keys in another order: nothing of it is as we write it.
+        let other = serde_json::from_slice::<Value>(&line).unwrap().to_string();
+        assert_ne!(other.as_bytes(), line);
+        let recorded = lines.read(&line).unwrap();
+        assert_eq!(Recorded::from_json(other.as_bytes()), Ok(recorded.clone()), "line {at}");
+        let kept = &recorded.basis;
+        assert_eq!((recorded.facts, kept.engine.as_str()), (decision.facts, decision.basis.engine));
+        assert_eq!((kept.tables, kept.model), (decision.basis.tables, decision.basis.model));
+        assert_eq!(recorded.offset, decision.position.offset);
+
+        // What is cut off, or not hex, is refused after the same basis as well.
+        assert!(lines.read(&line[..line.len() - 1]).is_err());
+        let text = String::from_utf8(line).unwrap();
+        assert!(lines.read(text.replace("\"chain\":\"", "\"chain\":\"x").as_bytes()).is_err());
+    }
+}

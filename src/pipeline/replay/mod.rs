@@ -193,7 +193,7 @@ impl Lane {
         };
         let deciding = course.policies.deciding(recorded.map(|recorded| recorded.basis.policy))?;
         let tables = course.tables.map(Tables::digest);
-        let basis = |policy: Digest| basis(policy, recorded.map(|recorded| &recorded.basis), tables);
+        let basis = |policy: Digest| basis(policy, recorded.map(|recorded| &*recorded.basis), tables);
         let setting = Setting {
             policy: deciding.first,
             shadow: course.shadow,

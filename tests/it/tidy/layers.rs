@@ -20,7 +20,7 @@ const LAYERS: &[Layer] = &[
     pure(
         "engine",
         "model ports",
-        "serde serde_json apache_avro miniz_oxide base64 toml csv thiserror jiff blake3 sha2 libm statrs ipnet woothee",
+        "serde serde_json apache_avro miniz_oxide base64 toml csv thiserror jiff blake3 sha2 libm memchr statrs ipnet woothee",
     ),
     pure("access", "model engine", "serde thiserror jiff blake3"),
     pure("evaluate", "model engine", "serde libm statrs"),

@@ -45,6 +45,11 @@ impl<'a> Quick<'a> {
         Self { text, rest: text.as_bytes(), depth: 0 }
     }
 
+    /// What was not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Whether nothing but space is left.
     pub(super) fn end(&mut self) -> Result<(), Unread> {
         if self.peek().is_none() { Ok(()) } else { Err(Unread) }
@@ -76,7 +81,8 @@ impl<'a> Quick<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<(), Unread> {
+    /// Passes over these very bytes.
+    pub(super) fn word(&mut self, word: &[u8]) -> Result<(), Unread> {
         self.rest = self.rest.strip_prefix(word).ok_or(Unread)?;
         Ok(())
     }
