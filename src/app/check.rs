@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::schemas::{Standing, needed_registry, standing, subjects};
-use super::{PATIENCE, connection, instance, read_text, topic_names};
+use super::{PATIENCE, collector, connection, instance, read_text, topic_names};
 use crate::adapters::geo;
 use crate::adapters::kafka::acls::{Acl, Pattern, Resource, Role, command};
 use crate::adapters::kafka::topics::{self, Severity, compare, wanted};
@@ -24,6 +24,7 @@ pub(crate) enum Area {
     Tables,
     Schemas,
     Registry,
+    Tracing,
     Broker,
     Topics,
     Permissions,
@@ -37,6 +38,7 @@ impl Area {
             Self::Tables => "tables",
             Self::Schemas => "schemas",
             Self::Registry => "registry",
+            Self::Tracing => "tracing",
             Self::Broker => "broker",
             Self::Topics => "topics",
             Self::Permissions => "permissions",
@@ -93,6 +95,7 @@ pub(crate) fn check(loaded: &Loaded, is_offline: bool) -> Report {
         );
     }
     registry(loaded, is_offline, &mut report);
+    tracing(loaded, is_offline, &mut report);
     let connection = connection(settings);
     for text in connection.as_ref().err().into_iter().flatten() {
         let place = text.split([' ', ':']).next().unwrap_or_default();
@@ -193,6 +196,36 @@ fn registry(loaded: &Loaded, is_offline: bool, report: &mut Report) {
                 return;
             }
         }
+    }
+}
+
+/// The collector of spans. A run does without it, so that its absence is weak.
+fn tracing(loaded: &Loaded, is_offline: bool, report: &mut Report) {
+    let collector = match collector(&loaded.settings) {
+        Ok(None) => return,
+        Ok(Some(collector)) => collector,
+        Err(mistakes) => {
+            for text in mistakes {
+                let place = text.split([' ', ':']).next().unwrap_or_default();
+                report.told(Area::Configuration, said(place, loaded), &text);
+            }
+            return;
+        }
+    };
+    if is_offline {
+        report.left_out.push("collector of spans: --offline".to_owned());
+        return;
+    }
+    report.looked(Area::Tracing);
+    if let Err(why) = collector.answers() {
+        report.mistakes.push(Finding {
+            area: Area::Tracing,
+            severity: Severity::Weak,
+            place: format!("collector {}", collector.endpoint()),
+            found: format!("it takes no spans ({why})"),
+            expected: "an OTLP/HTTP receiver".to_owned(),
+            remedy: "start it, or correct [tracing]".to_owned(),
+        });
     }
 }
 

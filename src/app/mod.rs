@@ -22,6 +22,7 @@ pub(crate) use schemas::{
 
 use crate::adapters::geo;
 use crate::adapters::kafka::{self, Connection};
+use crate::adapters::otlp::Collector;
 use crate::config::{self, Flag, Loaded, LogFormat, Settings};
 use crate::engine::enrich::builtin::Builtin;
 use crate::ports::tables::{Atlas, NoTables};
@@ -48,6 +49,15 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
 pub(crate) fn connection(settings: &Settings) -> Result<Connection, Vec<String>> {
     let environment = config::environment();
     settings.kafka.open(&|name| environment.get(OsStr::new(name))?.to_str().map(str::to_owned))
+}
+
+/// The collector of spans that the settings name; `None` when they name none.
+///
+/// # Errors
+/// One message a mistake.
+pub(crate) fn collector(settings: &Settings) -> Result<Option<Collector>, Vec<String>> {
+    let environment = config::environment();
+    settings.tracing.open(&|name| environment.get(OsStr::new(name))?.to_str().map(str::to_owned))
 }
 
 pub(crate) fn topic_names(settings: &Settings) -> kafka::topics::Names {

@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "the edge asks the wall clock")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{info, warn};
 
 use crate::adapters::kafka::topics::Names;
 use crate::adapters::kafka::{Connection, Survey};
+use crate::adapters::otlp::{self, About, Collector};
 use crate::cli::Failure;
 use crate::config::Settings;
 use crate::model::time::Timestamp;
@@ -16,10 +18,11 @@ use crate::runtime::canary::{self, Song};
 use crate::runtime::footing::Current;
 use crate::runtime::probes::{self, Probes};
 use crate::runtime::status::{EVENTS, Ends, Status, TableFile};
+use crate::runtime::stop::ProcessClock;
 use crate::runtime::survey;
 use crate::runtime::worker::Shared;
 use crate::simulate::canary::{Aviary, Expected};
-use crate::telemetry::Exporter;
+use crate::telemetry::{Exporter, Spans};
 
 /// Listens, if the settings say where: before the broker is there, so that waiting for it can be seen.
 ///
@@ -42,6 +45,32 @@ pub(super) fn begin(settings: &Settings, status: &Status) -> Result<(), Failure>
     }
     info!(%address, "metrics");
     Ok(())
+}
+
+/// Begins to send spans, if there is a collector for them.
+///
+/// # Errors
+/// When no thread can be had.
+pub(super) fn spans(
+    settings: &Settings,
+    collector: Option<Collector>,
+    group: &str,
+    instance: &str,
+    clock: ProcessClock,
+) -> Result<(Option<Spans>, Option<otlp::Exporter>), Failure> {
+    let Some(collector) = collector else { return Ok((None, None)) };
+    let about = About {
+        service: settings.tracing.service.clone(),
+        instance: instance.into(),
+        group: group.into(),
+        topic: settings.topics.events.name.clone(),
+    };
+    let clock = Arc::new(clock);
+    let limit = settings.tracing.records_a_second;
+    let (spans, from) = Spans::new(group.into(), Arc::clone(&clock) as _, limit);
+    let exporter = otlp::Exporter::start(collector, about, clock, from)
+        .map_err(|error| Failure::Internal(format!("thread spans: {error}")))?;
+    Ok((Some(spans), Some(exporter)))
 }
 
 /// Starts to ask the broker where partitions end. The thread ends with the process.
@@ -121,8 +150,6 @@ fn timestamp(time: SystemTime) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::engine::enrich::builtin::Builtin;
     use crate::engine::policy::Policy;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::renderings::{self, Renderings};
-use super::{connection, instance, needed_registry, observe, reload, tables, topic_names};
+use super::{collector, connection, instance, needed_registry, observe, reload, tables, topic_names};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
     Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions, policies,
@@ -41,7 +41,9 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let tables = keep(tables(settings), &mut mistakes);
     let read = keep(reload::policies(settings).map_err(|found| found.read), &mut mistakes);
     let registry = keep(needed_registry(settings), &mut mistakes);
-    let (Some(connection), Some(tables), Some(read), Some(registry)) = (connection, tables, read, registry)
+    let collector = keep(collector(settings), &mut mistakes);
+    let (Some(connection), Some(tables), Some(read), Some(registry), Some(collector)) =
+        (connection, tables, read, registry, collector)
     else {
         return Err(Failure::Input(mistakes));
     };
@@ -66,6 +68,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     };
 
     let instance = instance(settings);
+    let (spans, exporter) = observe::spans(settings, collector, connection.group(), &instance, clock)?;
     let store = open_store(settings)?;
     let shared = Shared {
         group: connection.group().into(),
@@ -89,6 +92,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         clock,
         status: status.clone(),
         lookup,
+        spans,
     };
     let workers = settings.run.workers.unwrap_or_else(cores).max(1);
     info!(
@@ -126,6 +130,9 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let left = leave(threads);
     // The store's last handle: what the lanes closed is on disk.
     drop(shared);
+    if let Some(exporter) = exporter {
+        exporter.finish(SPANS_PATIENCE);
+    }
     match ended.and(left) {
         Ok(()) => signals.ended(),
         Err(failure) => Err(failure),
@@ -297,6 +304,7 @@ fn feedback_thread(
         limits: settings.identity.clone(),
         rejected: shared.settings.rejected,
         lookup: shared.lookup.clone(),
+        traces: shared.spans.is_some(),
         stop: shared.stop.clone(),
         clock: shared.clock,
     };
@@ -461,6 +469,8 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// "Leaves within 5 s", with the time that the process itself needs to end.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(4_500);
+/// What is left of the 5 s.
+const SPANS_PATIENCE: Duration = Duration::from_millis(400);
 const LEAVE_PAUSE: Duration = Duration::from_millis(5);
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Decoded profiles that a process keeps at hand if it has all partitions, about 3 KiB each: what was

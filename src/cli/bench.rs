@@ -59,6 +59,9 @@ pub(super) struct Options {
     /// For how many seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
+    /// One event in so many comes with a trace to be recorded (see `[tracing]`); 0: none.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    traced: u32,
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// City database; without one the built-in synthetic table.

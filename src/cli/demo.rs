@@ -146,6 +146,7 @@ fn start_worker(
         custody: Custody::default(),
         status: Status::new(clock),
         lookup: Lookup::default(),
+        spans: None,
     };
     let source = Box::new(Patient { inner: log.join(MEMBER) });
     let ledger = Box::new(log.ledger(MEMBER));

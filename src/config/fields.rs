@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::Settings;
-use super::field::{Field, Form, Kind};
+use super::field::{Field, Kind};
+use super::forms::{ADDRESS, GROUP, INSTANCE, NAME, SECOND, TOPIC, URL};
 use crate::adapters::kafka::{Sasl, Tls};
 
 /// One setting.
@@ -401,6 +402,51 @@ const REST: &[Row] = &[
         |to| &mut to.metrics.listen,
     ),
     row(
+        "tracing.otlp_endpoint",
+        Kind::Text(URL),
+        "Where spans of [traced records](tracing.md) go: an OTLP/HTTP collector, `http://127.0.0.1:4318`; without a path `/v1/traces`. In the clear only to this host, unless `danger_plaintext` says otherwise. Without it nothing is traced, and no trace carried on.",
+        |to| &mut to.tracing.otlp_endpoint,
+    ),
+    row(
+        "tracing.service",
+        Kind::Text(NAME),
+        "`service.name` of the spans; `service.instance.id` is `[run] instance`.",
+        |to| &mut to.tracing.service,
+    ),
+    row(
+        "tracing.records_a_second",
+        whole(1, 100_000, "records"),
+        "At most so many records a second have spans, over all workers, three each. What the others lead to carries their trace on as it came.",
+        |to| &mut to.tracing.records_a_second,
+    ),
+    row(
+        "tracing.ca_file",
+        Kind::File,
+        "Authorities that sign the collector's certificate, PEM. Without it the system's.",
+        |to| &mut to.tracing.ca_file,
+    ),
+    row(
+        "tracing.headers_file",
+        Kind::File,
+        "A file with headers for the collector, credentials above all: `name=value`, one a line; a comma in a value is `%2C`.",
+        |to| &mut to.tracing.headers_file,
+    ),
+    row(
+        "tracing.headers",
+        Kind::Secret { file: "tracing.headers_file", variable: "WARD__TRACING__HEADERS" },
+        "The headers themselves, with commas between.",
+        |to| &mut to.tracing.headers,
+    ),
+    row("tracing.timeout", Kind::Time { least: Duration::from_millis(100) }, "Of one request.", |to| {
+        &mut to.tracing.timeout
+    }),
+    row(
+        "tracing.danger_plaintext",
+        Kind::Flag,
+        "Sends spans without TLS to any host: whoever is on the way can read them, credentials included.",
+        |to| &mut to.tracing.danger_plaintext,
+    ),
+    row(
         "canary.interval",
         Kind::TimeOrNone { least: SECOND },
         "How often every detector is shown a synthetic subject about whom it must speak; `\"none\"` for never.",
@@ -414,45 +460,3 @@ const REST: &[Row] = &[
     ),
     row("log.format", Kind::Word, "For people, or for machines.", |to| &mut to.log.format),
 ];
-
-const NAME: Form = Form {
-    what: "a text that is not empty",
-    pattern: "^.+$",
-    bytes_max: 4_096,
-    is_allowed: |byte| byte != 0,
-};
-/// It is part of transactional ids and of metrics.
-const GROUP: Form =
-    Form { what: "1 to 200 bytes", pattern: "^.{1,200}$", bytes_max: 200, is_allowed: |byte| byte != 0 };
-/// What Kafka takes.
-const TOPIC: Form = Form {
-    what: "a topic's name: letters, digits, `.`, `_` and `-`, at most 249",
-    pattern: "^[A-Za-z0-9._-]{1,249}$",
-    bytes_max: 249,
-    is_allowed: is_plain,
-};
-const ADDRESS: Form = Form {
-    what: "an address and a port such as 127.0.0.1:9464, or a port of loopback",
-    pattern: r"^([0-9.]+|\[[0-9a-fA-F:.]+\])?:?[0-9]{1,5}$",
-    bytes_max: 64,
-    is_allowed: |byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']'),
-};
-const URL: Form = Form {
-    what: "http:// or https://, a host and perhaps a path",
-    pattern: r"^https?://[!-~]+$",
-    bytes_max: 2_048,
-    is_allowed: |byte| byte.is_ascii_graphic(),
-};
-/// It stands in group and transactional ids, in logs and in file names of other tools.
-const INSTANCE: Form = Form {
-    what: "1 to 100 letters, digits, `.`, `_` or `-`",
-    pattern: "^[A-Za-z0-9._-]{1,100}$",
-    bytes_max: 100,
-    is_allowed: is_plain,
-};
-
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
-}
-
-const SECOND: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@
 mod describe;
 mod field;
 mod fields;
+mod forms;
 mod read;
 mod schema;
 mod words;
@@ -22,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::adapters::{kafka, registry};
+use crate::adapters::{kafka, otlp, registry};
 use crate::engine::decode::{Format, Limits};
 use crate::engine::document::{self, Mistake};
 use crate::engine::step::Remembering;
@@ -47,6 +48,7 @@ pub struct Settings {
     /// `[policy]`: files, or the names of shipped policies, and what happens when they change.
     pub policy: Policy,
     pub metrics: Metrics,
+    pub tracing: otlp::Settings,
     pub canary: Canary,
     pub log: Log,
 }

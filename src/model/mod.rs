@@ -11,6 +11,7 @@ pub mod place;
 pub mod signal;
 pub mod tally;
 pub mod time;
+pub mod trace;
 
 pub use words::{
     Action, AlertKind, Assurance, Browser, ChallengeOutcome, CredentialChange, DeviceKind, EventType, Factor,

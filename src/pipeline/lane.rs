@@ -34,6 +34,7 @@ use super::intake;
 use super::invariants::Broken;
 use super::overlay::Overlay;
 use super::recover::{Gap, Plan};
+use super::traced::Begun;
 use super::wire;
 use crate::engine::baseline::Profile;
 use crate::engine::decode::{self, How, Rejected};
@@ -141,6 +142,7 @@ impl Lane {
         if self.rewinding || record.offset < self.tip.offset {
             return Ok(Offered::Old);
         }
+        let traced = with.tracer.and_then(|tracer| Begun::of(record, &self.settings, tracer));
         let here = self.open.unit.here();
         let taken = catch_unwind(AssertUnwindSafe(|| self.take(record, with)));
         let taken = match taken {
@@ -162,6 +164,7 @@ impl Lane {
                 Offered::Rejected(rejected.reason)
             }
         };
+        self.open.unit.note(traced.map(|traced| traced.ended(record.offset, &offered)));
         self.open.unit.tally.arrived(record.recorded_at);
         self.tip.offset = record.offset.saturating_add(1);
         self.open.offered += 1;
@@ -275,8 +278,11 @@ impl Lane {
             });
         }
         let offered = Offered::Decided {
-            action: decision.action,
+            id: decision.decision_id,
             kind,
+            action: decision.action,
+            level: decision.risk_level,
+            score: decision.risk_score,
             alert: ruling.alert.is_some(),
             revocations: u8::try_from(ruling.revocations.len()).unwrap_or(u8::MAX),
         };

@@ -20,4 +20,5 @@ pub mod profiles;
 pub mod recover;
 pub mod replay;
 pub mod restore;
+pub mod traced;
 pub mod wire;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::tracer::Trace;
 use crate::model::id::Digest;
 use crate::model::tally::Tally;
 
@@ -98,6 +99,8 @@ pub struct Unit {
     pub tally: Tally,
     bytes: Vec<u8>,
     records: Vec<Entry>,
+    /// Of the input records that came with one, by offset. Empty unless somebody traces.
+    traces: Vec<Trace>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +120,9 @@ pub struct Outgoing<'u> {
     pub key: &'u [u8],
     /// `None` ends the key: only in [`Output::Profiles`].
     pub value: Option<&'u [u8]>,
+    /// The one that the input record came with, to be carried on in the headers `traceparent` and
+    /// `tracestate`. Never in [`Output::Profiles`]: a part is of many records.
+    pub trace: Option<&'u Trace>,
 }
 
 impl Unit {
@@ -144,7 +150,27 @@ impl Unit {
             offset: entry.offset,
             key: self.bytes.get(entry.key.clone()).unwrap_or_default(),
             value: entry.value.clone().map(|value| self.bytes.get(value).unwrap_or_default()),
+            trace: self.trace(entry),
         })
+    }
+
+    fn trace(&self, entry: &Entry) -> Option<&Trace> {
+        if self.traces.is_empty() || entry.output == Output::Profiles {
+            return None;
+        }
+        let at = self.traces.binary_search_by_key(&entry.offset, |trace| trace.offset).ok()?;
+        self.traces.get(at)
+    }
+
+    /// What the records of [`Unit::records`] carry on, in the order of the input.
+    #[must_use]
+    pub fn traces(&self) -> &[Trace] {
+        &self.traces
+    }
+
+    /// Notes the trace of an input record, if it has one, in the order of the input.
+    pub fn note(&mut self, trace: Option<Trace>) {
+        self.traces.extend(trace);
     }
 
     /// Empties it for `partition`, keeping its buffers.
@@ -158,9 +184,11 @@ impl Unit {
             tally: std::mem::take(&mut self.tally),
             bytes: std::mem::take(&mut self.bytes),
             records: std::mem::take(&mut self.records),
+            traces: std::mem::take(&mut self.traces),
         };
         self.bytes.clear();
         self.records.clear();
+        self.traces.clear();
     }
 
     /// Writes a key into the buffer, for the records that follow.

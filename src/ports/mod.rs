@@ -7,3 +7,4 @@ pub mod schemas;
 pub mod source;
 pub mod store;
 pub mod tables;
+pub mod tracer;

@@ -20,6 +20,7 @@ use crate::engine::schema::HEADER_BYTES;
 use crate::model::id::{Digest, UserKey};
 use crate::model::{EventType, Reject};
 use crate::pipeline::lane::Rendering;
+use crate::pipeline::traced::passing;
 use crate::pipeline::wire;
 use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::failure::Failure;
@@ -38,6 +39,8 @@ pub struct Stage {
     pub clock: ProcessClock,
     /// Of the schemas that records name.
     pub lookup: Lookup,
+    /// Whether a copy carries the trace of what was copied.
+    pub traces: bool,
 }
 
 /// How the copy is written.
@@ -206,6 +209,7 @@ impl Open {
                 wire::rejected(&rejected, &stage.topic, record, None, stage.rejected, out);
             });
         }
+        unit.note(stage.traces.then(|| passing(record, stage.from)).flatten());
         *next = record.offset.saturating_add(1);
         unit.to = mark(*next);
         self.records += 1;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::model::time::Timestamp;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Ledger, Positions, Unit};
-use crate::telemetry::{Happened, Meters};
+use crate::ports::tracer::Tracer as _;
+use crate::telemetry::{Happened, Meters, Spans};
 
 /// A ledger on a thread of its own. The worker uses the ledger itself only while nothing is being
 /// published.
@@ -33,7 +34,7 @@ impl std::fmt::Debug for Publisher {
 impl Publisher {
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(ledger: Box<dyn Ledger + Send>) -> std::io::Result<Self> {
+    pub fn start(ledger: Box<dyn Ledger + Send>, spans: Option<Spans>) -> std::io::Result<Self> {
         let ledger = Arc::new(Mutex::new(ledger));
         // One transaction at a time: the lanes hold the next.
         let (to, units) = sync_channel::<Vec<Arc<Unit>>>(1);
@@ -44,7 +45,7 @@ impl Publisher {
                 let meters = Meters::default();
                 for units in units {
                     let began = Instant::now();
-                    let outcome = publish(&mut **lock(&ledger), &units, &meters);
+                    let outcome = publish(&mut **lock(&ledger), &units, &meters, spans.as_ref());
                     let took = began.elapsed();
                     // Before the lane is told: it takes the buffers back.
                     drop(units);
@@ -101,8 +102,9 @@ impl Drop for Publisher {
     }
 }
 
-fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>], meters: &Meters) -> Outcome {
+fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>], meters: &Meters, spans: Option<&Spans>) -> Outcome {
     let began = Instant::now();
+    let publishing = spans.map(Spans::now);
     let outcome = ledger.publish(units);
     if outcome.is_ok() {
         Happened::Published {
@@ -114,6 +116,10 @@ fn publish(ledger: &mut dyn Ledger, units: &[Arc<Unit>], meters: &Meters) -> Out
         .emit();
         let now = wall();
         units.iter().for_each(|unit| meters.committed(&unit.tally, now));
+        if let Some((spans, publishing)) = spans.zip(publishing) {
+            let committed = spans.now();
+            units.iter().for_each(|unit| spans.committed(unit, publishing, committed));
+        }
     }
     outcome
 }

@@ -37,7 +37,7 @@ use crate::ports::failure::Failure;
 use crate::ports::ledger::{Enclosed, Ledger, Output, Unit};
 use crate::ports::source::Source;
 use crate::ports::store::StateStore;
-use crate::telemetry::Happened;
+use crate::telemetry::{Happened, Spans};
 
 /// What all workers of a process share.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct Shared {
     pub status: Status,
     /// Of the schemas that records name.
     pub lookup: Lookup,
+    /// Where what became of traced records is told; `None`: nobody traces.
+    pub spans: Option<Spans>,
 }
 
 /// Why a worker ended before it was told to.
@@ -88,7 +90,7 @@ pub fn run(
     let mut worker = Worker {
         number,
         dispatch: Dispatch::new(Arc::clone(&shared.settings), shared.pace, shared.clock.now()),
-        publisher: Publisher::start(ledger).map_err(broken)?,
+        publisher: Publisher::start(ledger, shared.spans.clone()).map_err(broken)?,
         keeper: Keeper::start(Arc::clone(&shared.store)).map_err(broken)?,
         footing: shared.footing.hold(),
         enclosed: None,

@@ -114,6 +114,14 @@ pub enum Happened<'a> {
     RegistryBack {
         after: Duration,
     },
+    /// The collector takes no spans; said once, and once when it does again.
+    CollectorAway {
+        endpoint: &'a str,
+        why: &'a str,
+    },
+    CollectorBack {
+        after: Duration,
+    },
 }
 
 impl Happened<'_> {
@@ -215,6 +223,13 @@ impl Happened<'_> {
             }
             Self::RegistryBack { after } => {
                 info!(?after, "the registry answers");
+            }
+            Self::CollectorAway { endpoint, why } => {
+                counter!(table::COLLECTOR_AWAY.name).increment(1);
+                warn!(endpoint, why, "spans are not taken; what does not find room is dropped");
+            }
+            Self::CollectorBack { after } => {
+                info!(?after, "spans are taken again");
             }
         }
     }

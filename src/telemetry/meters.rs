@@ -31,7 +31,9 @@ impl std::fmt::Debug for Meters {
 
 impl Default for Meters {
     fn default() -> Self {
-        for seldom in [table::ACTION_JUMPS, table::POLICIES_TOO_LARGE] {
+        let seldom =
+            [table::ACTION_JUMPS, table::POLICIES_TOO_LARGE, table::REGISTRY_AWAY, table::COLLECTOR_AWAY];
+        for seldom in seldom {
             counter!(seldom.name).increment(0);
         }
         Self {

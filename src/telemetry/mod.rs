@@ -11,6 +11,7 @@ mod happened;
 mod log;
 mod meters;
 mod restoring;
+mod spans;
 mod table;
 
 pub use exporter::{Exporter, UPKEEP_EVERY};
@@ -19,4 +20,5 @@ pub use happened::Happened;
 pub use log::{Format, filter_mistake, start};
 pub use meters::Meters;
 pub use restoring::Restoring;
+pub use spans::{Dropped, Processed, SPANS_A_RECORD, Spans, dropped, sent};
 pub use table::{Kind, METRICS, Metric, reference};

@@ -130,6 +130,13 @@ metrics! {
         "Time since the broker answered last; absent before the first time.";
     REGISTRY_AWAY Counter, "ward_registry_away_total" []
         "Times that the schema registry stopped giving sound answers.";
+    SPANS_SENT Counter, "ward_spans_sent_total" []
+        "Spans that the collector took; three a record that is traced.";
+    SPANS_DROPPED Counter, "ward_spans_dropped_total"
+        ["why": "rate (beyond [tracing] records_a_second), queue (the collector takes less than comes), collector (it refused them, or did not take them in time)"]
+        "Spans of traced records that nobody will see. What the records led to carries the trace on all the same.";
+    COLLECTOR_AWAY Counter, "ward_collector_away_total" []
+        "Times that the collector of spans stopped taking them.";
     READY Gauge, "ward_ready" []
         "1 while `/ready` answers 200, else 0.";
     DEGRADED Gauge, "ward_degraded" ["what": "policy, canary, tables"]

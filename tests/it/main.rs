@@ -43,6 +43,7 @@ mod score;
 mod secrets;
 mod sim;
 mod size;
+mod spans;
 mod store;
 mod tables;
 mod tidy;

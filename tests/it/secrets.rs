@@ -68,6 +68,24 @@ const CASES: &[Case] = &[
         says: "no broker at",
     },
     Case {
+        name: "a collector's credentials from the environment",
+        toml: "[tracing]\notlp_endpoint = 'http://127.0.0.1:1'\n",
+        environment: &[("WARD__TRACING__HEADERS", "authorization=Bearer pw-7fZq0Xe1-secret")],
+        says: "no broker at",
+    },
+    Case {
+        name: "a collector's credentials where none belong",
+        toml: "[tracing]\nheaders = 'authorization=pw-7fZq0Xe1-secret'\n",
+        environment: &[],
+        says: "is a secret in clear",
+    },
+    Case {
+        name: "a collector's credentials that are no headers",
+        toml: "[tracing]\notlp_endpoint = 'http://127.0.0.1:1'\nheaders_file = 'DIR/password'\n",
+        environment: &[],
+        says: "entry 1 is no header",
+    },
+    Case {
         name: "a registry's token where none belongs",
         toml: "[registry]\nurl = 'http://127.0.0.1:1'\ntoken = 'pw-7fZq0Xe1-secret'\n",
         environment: &[],

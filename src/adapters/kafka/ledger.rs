@@ -23,11 +23,13 @@ use super::settings::Assignment;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
 use super::writer::{Outgoing, Slot, Trouble, Writer};
+use crate::model::trace::{TRACEPARENT, TRACESTATE};
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
     Change, Committed, Enclosed, Ground, HEADER_CHAIN, HEADER_OFFSET, Hanging, Ledger, Mark, Output,
     Positions, ReadBack, Tail, Unit, Witness,
 };
+use crate::ports::tracer::Trace;
 
 /// Where what a ledger calls decisions goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,7 +190,10 @@ impl Ledger for KafkaLedger {
                 },
                 key: record.key,
                 value: record.value,
-                headers: (record.output == Output::Profiles).then(|| headers.clone()),
+                headers: match (record.output, record.trace) {
+                    (Output::Profiles, _) => Some(headers.clone()),
+                    (_, trace) => trace.map(traced),
+                },
                 slot: slot(number, record.output),
             })
         });
@@ -437,6 +442,16 @@ fn headers(mark: &Mark) -> OwnedHeaders {
     OwnedHeaders::new_with_capacity(2)
         .insert(Header { key: HEADER_OFFSET, value: Some(&offset) })
         .insert(Header { key: HEADER_CHAIN, value: Some(&chain) })
+}
+
+fn traced(trace: &Trace) -> OwnedHeaders {
+    let parent = trace.onward.text();
+    let headers = OwnedHeaders::new_with_capacity(2)
+        .insert(Header { key: TRACEPARENT, value: Some(parent.as_slice()) });
+    match &trace.state {
+        Some(state) => headers.insert(Header { key: TRACESTATE, value: Some(state.as_bytes()) }),
+        None => headers,
+    }
 }
 
 pub(super) fn change<'m>(message: &'m BorrowedMessage<'_>) -> Change<'m> {

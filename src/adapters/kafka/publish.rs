@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
 };
@@ -18,6 +19,7 @@ use rdkafka::producer::{
 use super::admin::Failure;
 use super::connection::Connection;
 use super::events::Events;
+use crate::model::trace::{TRACEPARENT, TraceParent};
 
 /// A producer of plain records.
 pub struct Publisher {
@@ -62,8 +64,28 @@ impl Publisher {
     /// # Errors
     /// When the broker has taken nothing for a while, or a record was lost.
     pub fn send(&self, topic: &str, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        self.hand_over(topic, BaseRecord::to(topic).key(key).payload(value))
+    }
+
+    /// The same with a trace in its header.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_traced(
+        &self,
+        topic: &str,
+        key: &[u8],
+        value: &[u8],
+        trace: TraceParent,
+    ) -> Result<(), Failure> {
+        let text = trace.text();
+        let headers = OwnedHeaders::new_with_capacity(1)
+            .insert(Header { key: TRACEPARENT, value: Some(text.as_slice()) });
+        self.hand_over(topic, BaseRecord::to(topic).key(key).payload(value).headers(headers))
+    }
+
+    fn hand_over(&self, topic: &str, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), Failure> {
         let began = Instant::now();
-        let mut record = BaseRecord::to(topic).key(key).payload(value);
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,

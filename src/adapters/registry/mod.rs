@@ -5,7 +5,6 @@
 //! nonsense, its refusal or its plain no. What it answers is checked as far as an answer can be: that
 //! it is JSON of the expected shape and size, and that an id is the one that was asked for.
 
-mod http;
 mod settings;
 
 use std::fmt;
@@ -14,7 +13,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hyper::Method;
-use hyper::header::HeaderValue;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,8 +23,8 @@ use tokio::runtime::Runtime;
 
 pub use settings::{Settings, Variable};
 
-use self::http::{Address, Answer, Question, Silence, ask};
 use self::settings::Credentials;
+use crate::adapters::http::{Address, Answer, Question, Silence, ask};
 use crate::ports::schemas::{Schemas, Unresolved};
 
 /// Asks one registry.
@@ -183,9 +183,10 @@ impl Client {
         what: &str,
     ) -> Result<T, Trouble> {
         let away = |why: String| Trouble::Away { url: self.url.clone(), why };
-        let authorization = self.authorization()?;
+        let headers = self.authorization()?.map(|value| (AUTHORIZATION, value)).into_iter().collect();
         let Some(runtime) = &self.runtime else { return Err(away("it was closed".into())) };
-        let question = Question { method, path, authorization, body };
+        let (body, bytes_max) = (body.map(Bytes::from), BODY_BYTES_MAX);
+        let question = Question { method, path, content: CONTENT, headers, body, bytes_max };
         let answer =
             runtime.block_on(ask(&self.address, question, self.timeout)).map_err(
                 |silence| match silence {
@@ -298,4 +299,8 @@ fn shortened(text: &str) -> String {
     format!("{}{more}", short.escape_debug())
 }
 
+/// What registries of this kind send and take.
+const CONTENT: &str = "application/vnd.schemaregistry.v1+json";
+/// A schema of the largest kind that is read, in a JSON text.
+const BODY_BYTES_MAX: usize = 4 << 20;
 const TOLD_CHARS_MAX: usize = 300;

@@ -4,19 +4,14 @@
 //! reads every secret and makes the [`Client`]. In the clear it goes to this host only, unless that is
 //! said to be wanted, and secrets stand neither in the address nor in the file.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::Uri;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
 
 use super::Client;
-use super::http::Address;
-use crate::adapters::secret::{is_loopback, secret_file, secret_variable, unread};
+use crate::adapters::http::{Address, Names};
+use crate::adapters::secret::{secret_file, secret_variable};
 use crate::ports::schemas::WhenAway;
 
 /// The section `[registry]`.
@@ -76,7 +71,8 @@ impl Settings {
     pub fn open(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Client>, Vec<String>> {
         let Some(url) = &self.url else { return Ok(None) };
         let mut mistakes = Vec::new();
-        let address = self.address(url, &mut mistakes);
+        let address =
+            Address::read(url, self.ca_file.as_deref(), self.danger_plaintext, &NAMES, &mut mistakes);
         let credentials = self.credentials(env, &mut mistakes);
         match address {
             Some(address) if mistakes.is_empty() => {
@@ -90,59 +86,6 @@ impl Settings {
             _ => {}
         }
         Err(mistakes)
-    }
-
-    fn address(&self, url: &str, mistakes: &mut Vec<String>) -> Option<Address> {
-        let Ok(uri) = url.parse::<Uri>() else {
-            mistakes.push(wrong("is no address"));
-            return None;
-        };
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            mistakes.push(wrong("has no scheme or no host"));
-            return None;
-        };
-        if authority.as_str().contains('@') {
-            mistakes.push(
-                "registry.url holds a user's name or password, expected none there; use username and password_file".into(),
-            );
-            return None;
-        }
-        if uri.query().is_some() || url.contains('#') {
-            mistakes.push(wrong("has a query or a fragment"));
-            return None;
-        }
-        let is_https = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => {
-                mistakes.push(wrong("has another scheme"));
-                return None;
-            }
-        };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if !is_https && !self.danger_plaintext && !is_loopback(&host) {
-            mistakes.push(format!(
-                "registry.url names `{host}` without TLS, expected https to every host but this one; use https://, or, if \
-                 the network may be read and changed by others, danger_plaintext = true"
-            ));
-        }
-        let tls = if is_https {
-            let config = trust(self.ca_file.as_deref(), mistakes)?;
-            let Ok(name) = ServerName::try_from(host.clone()) else {
-                mistakes.push(wrong("names a host that no certificate can name"));
-                return None;
-            };
-            Some((config, name))
-        } else {
-            None
-        };
-        Some(Address {
-            port: authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
-            authority: authority.as_str().to_owned(),
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-            host,
-            tls,
-        })
     }
 
     fn credentials(&self, env: &dyn Fn(&str) -> Option<String>, mistakes: &mut Vec<String>) -> Credentials {
@@ -188,52 +131,12 @@ impl Settings {
     }
 }
 
-/// Never the address itself: what is wrong with it may be a password.
-fn wrong(found: &str) -> String {
-    format!("registry.url {found}, expected http:// or https://, a host and perhaps a path; correct it")
-}
-
-/// Whose certificates are believed: the given authorities', else the system's.
-fn trust(ca_file: Option<&Path>, mistakes: &mut Vec<String>) -> Option<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    if let Some(file) = ca_file {
-        let text = match std::fs::read(file) {
-            Ok(text) => text,
-            Err(error) => {
-                mistakes.push(unread("registry.ca_file", file, &error));
-                return None;
-            }
-        };
-        let certificates: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect();
-        roots.add_parsable_certificates(certificates);
-        if roots.is_empty() {
-            mistakes.push(format!(
-                "registry.ca_file names `{}`, which holds no certificate, expected authorities in PEM; name another",
-                file.display()
-            ));
-            return None;
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            mistakes.push(
-                "registry.url is https and this system has no authorities, expected some; install them (Debian: \
-                 ca-certificates), or name ca_file"
-                    .into(),
-            );
-            return None;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    match ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
-        Ok(builder) => Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())),
-        Err(error) => {
-            mistakes.push(format!("registry: TLS cannot be set up ({error}), expected it to; report it"));
-            None
-        }
-    }
-}
+const NAMES: Names = Names {
+    section: "registry",
+    url: "registry.url",
+    ca_file: "registry.ca_file",
+    instead: "use username and password_file",
+};
 
 #[cfg(test)]
 mod tests {

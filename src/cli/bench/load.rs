@@ -8,6 +8,7 @@ use crate::cli::now;
 use crate::cli::simulate::sink::{Pace, keyed};
 use crate::cli::simulate::{Asked, Run, up_to_now, world};
 use crate::engine::decode::Format;
+use crate::model::trace::TraceParent;
 use crate::pipeline::intake::partition_of;
 use crate::pipeline::lane::Rendering;
 use crate::simulate::Attack;
@@ -21,6 +22,8 @@ pub(super) struct Load {
     publisher: Publisher,
     bulk: u32,
     rate: u32,
+    /// One in so many of the bulk has a trace.
+    traced: u32,
     /// What was sent at the rate, to be sent again.
     rated: Vec<Keyed>,
 }
@@ -42,7 +45,15 @@ impl Load {
             Format::Avro | Format::AvroBare | Format::Confluent => Rendering::Avro,
         };
         let publisher = Publisher::prompt(&ground.connection)?;
-        Ok(Self { events, written, publisher, bulk, rate: options.rate, rated: Vec::new() })
+        Ok(Self {
+            events,
+            written,
+            publisher,
+            bulk,
+            rate: options.rate,
+            traced: options.traced,
+            rated: Vec::new(),
+        })
     }
 
     /// Events before those that are sent at the rate.
@@ -53,14 +64,19 @@ impl Load {
     /// Sends what is read as fast as it can be.
     pub(super) fn bulk(&mut self, ground: &Ground, interrupt: &Interrupt) -> Result<(), Failure> {
         let (mut key, mut value) = (Vec::new(), Vec::new());
-        for _ in 0..self.bulk {
+        for number in 0..self.bulk {
             if interrupt.is_set() {
                 return Err(Failure::Interrupted);
             }
             if !self.next(&mut key, &mut value) {
                 break;
             }
-            self.publisher.send(&ground.names.events, &key, &value)?;
+            let topic = &ground.names.events;
+            if self.traced > 0 && number.is_multiple_of(self.traced) {
+                self.publisher.send_traced(topic, &key, &value, trace(number))?;
+            } else {
+                self.publisher.send(topic, &key, &value)?;
+            }
         }
         Ok(self.publisher.finish(&ground.names.events)?)
     }
@@ -122,4 +138,9 @@ impl Load {
         keyed(&made.event, self.written, key, value);
         true
     }
+}
+
+/// Sampled, and each another.
+fn trace(number: u32) -> TraceParent {
+    TraceParent { trace: (u128::MAX - u128::from(number)).to_be_bytes(), span: [1; 8], flags: 1 }
 }

@@ -149,8 +149,8 @@ fn work(
     let mut source = KafkaSource::join(&connection, &group, &member, &names.events).map_err(told)?;
     let id = format!("{group}-{member}");
     let ledger = KafkaLedger::new(connection, names, &source, id, decisions::avro);
-    let publisher =
-        Publisher::start(Box::new(ledger)).map_err(|error| format!("a thread did not start: {error}"))?;
+    let publisher = Publisher::start(Box::new(ledger), None)
+        .map_err(|error| format!("a thread did not start: {error}"))?;
     let mut writer = Writer { publisher, busy: false, commits: Vec::new() };
     let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
     while !stop.is_set() {

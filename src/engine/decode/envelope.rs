@@ -104,6 +104,15 @@ pub(super) fn mode<'a>(headers: &[Header<'a>]) -> Result<Mode<'a>, Rejected> {
     Ok(Mode::Binary(attributes, is_json))
 }
 
+/// Whether the headers say that the record is a structured CloudEvent.
+#[must_use]
+pub fn is_structured(headers: &[Header<'_>]) -> bool {
+    headers.iter().take(HEADERS_MAX).any(|(name, value)| {
+        name.eq_ignore_ascii_case("content-type")
+            && std::str::from_utf8(value).is_ok_and(|content| begins(content, STRUCTURED))
+    })
+}
+
 /// Of all structured forms this one is read.
 fn structured(content: &str) -> Result<(), Rejected> {
     let end = content.find([';', ' ']).unwrap_or(content.len());

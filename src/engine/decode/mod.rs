@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeSeed as _;
 
-pub use envelope::Header;
+pub use envelope::{Header, is_structured};
 pub use fields::from_fields;
 pub use file::{FileError, Records};
 pub use writers::{NO_WRITERS, Writer, Writers, split_confluent};

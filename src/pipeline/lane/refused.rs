@@ -106,6 +106,7 @@ mod tests {
             tables: &NoTables,
             store: &store,
             writers: &NO_WRITERS,
+            tracer: None,
         };
         let offer = |(offset, app): (i64, &&str)| {
             let value = format!(

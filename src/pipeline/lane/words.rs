@@ -3,9 +3,11 @@
 use crate::engine::decode::{Format, Limits, Writers};
 use crate::engine::emit;
 use crate::engine::step::Setting;
-use crate::model::{Action, EventType, Reject};
+use crate::model::id::Id128;
+use crate::model::{Action, EventType, Level, Reject};
 use crate::ports::store::StateStore;
 use crate::ports::tables::Tables;
+use crate::ports::tracer::Tracer;
 
 /// How an output topic is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,14 +77,19 @@ pub struct With<'w> {
     pub store: &'w dyn StateStore,
     /// Of records in the Confluent wire format.
     pub writers: &'w Writers,
+    /// `None`: traces are neither looked for nor handed on.
+    pub tracer: Option<&'w dyn Tracer>,
 }
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offered {
     Decided {
-        action: Action,
+        id: Id128,
         kind: EventType,
+        action: Action,
+        level: Level,
+        score: u8,
         alert: bool,
         revocations: u8,
     },

@@ -9,6 +9,7 @@ use crate::pipeline::drift::Drifted;
 use crate::pipeline::lane::{Offered, With};
 use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::source::Arrival;
+use crate::ports::tracer::Tracer;
 use crate::runtime::stop::ProcessClock;
 use crate::telemetry::Happened;
 
@@ -36,7 +37,9 @@ impl Worker {
         let shared = self.shared.clone();
         let setting = footing.setting(&shared.lifetime);
         let (format, writers) = (shared.settings.format, shared.lookup.writers());
-        let with = With { setting, tables: &*footing.tables, store: &*shared.store, writers: &writers };
+        let (tables, store) = (&*footing.tables, &*shared.store);
+        let tracer = shared.spans.as_ref().map(|spans| spans as &dyn Tracer);
+        let with = With { setting, tables, store, writers: &writers, tracer };
         let (dispatch, drift, worker) = (&mut self.dispatch, &mut self.drift, self.number);
         let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
         let (deferred, mut held) = (&mut self.deferred, None);

@@ -21,6 +21,7 @@ mod reload;
 mod replay;
 mod run;
 mod secure;
+mod tracing;
 mod ward;
 
 use broker::Broker;

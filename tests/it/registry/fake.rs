@@ -90,7 +90,7 @@ type Subjects = BTreeMap<String, Vec<(u32, String)>>;
 pub struct Fake {
     address: SocketAddr,
     scheme: &'static str,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
     subjects: Arc<Mutex<Subjects>>,
 }
 
@@ -164,8 +164,9 @@ impl Fake {
                 let (noted, answer, wrap) = (Arc::clone(&noted), Arc::clone(&answer), Arc::clone(&wrap));
                 std::thread::spawn(move || {
                     wrap(stream, &mut |stream| {
-                        let Some(question) = read(stream) else { return };
-                        noted.lock().unwrap().push(question.clone());
+                        let Some((head, body)) = read(stream) else { return };
+                        let question = head.clone() + &String::from_utf8_lossy(&body);
+                        noted.lock().unwrap().push((head, body));
                         // Whoever asked may have left.
                         drop(answer(&question).write(stream).and_then(|()| stream.flush()));
                     });
@@ -181,7 +182,13 @@ impl Fake {
 
     /// Every question so far: head and body.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|(head, body)| head.clone() + &String::from_utf8_lossy(body)).collect()
+    }
+
+    /// What came with them.
+    pub fn bodies(&self) -> Vec<Vec<u8>> {
+        self.asked.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 
     /// Registers a schema of somebody else's, and gives its id.
@@ -193,7 +200,7 @@ impl Fake {
 pub trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 
-fn read(stream: &mut dyn ReadWrite) -> Option<String> {
+fn read(stream: &mut dyn ReadWrite) -> Option<(String, Vec<u8>)> {
     let mut from = BufReader::new(stream);
     let (mut text, mut length) = (String::new(), 0);
     loop {
@@ -211,8 +218,7 @@ fn read(stream: &mut dyn ReadWrite) -> Option<String> {
     }
     let mut body = vec![0; length];
     from.read_exact(&mut body).ok()?;
-    text.push_str(&String::from_utf8(body).ok()?);
-    Some(text)
+    Some((text, body))
 }
 
 fn put(subjects: &mut Subjects, subject: &str, schema: &str) -> u32 {

@@ -1,9 +1,10 @@
 //! One question over HTTP/1.1 and its answer, on a connection of its own: questions are rare, and a
 //! connection that is kept is one more thing that can hang.
 //!
-//! *Failure*: everything together takes at most the time-out, an answer has at most
-//! [`BODY_BYTES_MAX`] bytes and [`HEADERS_MAX`] headers, and a redirect is none: credentials go to the
-//! configured address and nowhere else.
+//! *Failure*: everything together takes at most the time-out, an answer has a bounded number of bytes
+//! and of headers, and a redirect is none: credentials go to the configured address and nowhere else.
+
+mod address;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,46 +13,39 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, USER_AGENT,
-};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, LOCATION, USER_AGENT};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Where the registry is.
-#[derive(Clone)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// As the `Host` header has it.
-    pub(super) authority: String,
-    /// What every path begins with; no slash at its end.
-    pub(super) prefix: String,
-    pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
-}
+pub(in crate::adapters) use self::address::{Address, Names};
 
 /// What is asked.
-pub(super) struct Question<'q> {
-    pub(super) method: Method,
+pub(in crate::adapters) struct Question<'q> {
+    pub(in crate::adapters) method: Method,
     /// Behind the address's own; begins with a slash.
-    pub(super) path: &'q str,
-    pub(super) authorization: Option<HeaderValue>,
-    pub(super) body: Option<String>,
+    pub(in crate::adapters) path: &'q str,
+    /// The type of what is sent and of what is expected.
+    pub(in crate::adapters) content: &'static str,
+    /// Beside those that every request has; credentials are marked as sensitive.
+    pub(in crate::adapters) headers: HeaderMap,
+    pub(in crate::adapters) body: Option<Bytes>,
+    /// Of the answer.
+    pub(in crate::adapters) bytes_max: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(in crate::adapters) struct Answer {
+    pub(in crate::adapters) status: u16,
+    pub(in crate::adapters) headers: HeaderMap,
+    pub(in crate::adapters) body: Vec<u8>,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Silence {
+pub(in crate::adapters) enum Silence {
     /// Nobody answers, or not in time.
     Away(String),
     /// What comes is not to be taken for an answer.
@@ -59,7 +53,7 @@ pub(super) enum Silence {
 }
 
 /// Asks, and waits for at most `timeout`.
-pub(super) async fn ask(
+pub(in crate::adapters) async fn ask(
     address: &Address,
     question: Question<'_>,
     timeout: Duration,
@@ -99,6 +93,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
         .await
         .map_err(unsound)?;
+    let bytes_max = question.bytes_max;
     let request = request(address, question)?;
     let asking = async move {
         let response = sender.send_request(request).await.map_err(|error| {
@@ -109,18 +104,19 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
             let to: String = to.chars().take(200).collect();
             return Err(Silence::Unsound(format!(
-                "it redirects to `{}`, which is not followed; give that address as the registry's",
+                "it redirects to `{}`, which is not followed; give that address instead",
                 to.escape_debug()
             )));
         }
-        let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await.map_err(|error| {
+        let headers = response.headers().clone();
+        let body = Limited::new(response.into_body(), bytes_max).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                Silence::Unsound(format!("its answer goes beyond {BODY_BYTES_MAX} bytes"))
+                Silence::Unsound(format!("its answer goes beyond {bytes_max} bytes"))
             } else {
                 Silence::Away(format!("its answer broke off ({error})"))
             }
         })?;
-        Ok(Answer { status: status.as_u16(), body: body.to_bytes().to_vec() })
+        Ok(Answer { status: status.as_u16(), headers, body: body.to_bytes().to_vec() })
     };
     let (mut asking, mut connection) = (pin!(asking), pin!(connection));
     let mut is_open = true;
@@ -135,27 +131,24 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 fn request(address: &Address, question: Question<'_>) -> Result<Request<Full<Bytes>>, Silence> {
-    let Question { method, path, authorization, body } = question;
+    let Question { method, path, content, headers, body, bytes_max: _ } = question;
     let mut request = Request::builder()
         .method(method)
         .uri(format!("{}{path}", address.prefix))
         .header(HOST, &address.authority)
         .header(USER_AGENT, concat!("ward/", env!("CARGO_PKG_VERSION")))
-        .header(ACCEPT, CONTENT)
+        .header(ACCEPT, content)
         .header(CONNECTION, "close");
-    if let Some(authorization) = authorization {
-        request = request.header(AUTHORIZATION, authorization);
-    }
     if body.is_some() {
-        request = request.header(CONTENT_TYPE, CONTENT);
+        request = request.header(CONTENT_TYPE, content);
     }
-    let body = Full::new(Bytes::from(body.unwrap_or_default()));
-    request.body(body).map_err(|error| Silence::Unsound(format!("the question cannot be put ({error})")))
+    if let Some(all) = request.headers_mut() {
+        all.extend(headers);
+    }
+    request
+        .body(Full::new(body.unwrap_or_default()))
+        .map_err(|error| Silence::Unsound(format!("the question cannot be put ({error})")))
 }
 
-/// What registries of this kind send and take.
-const CONTENT: &str = "application/vnd.schemaregistry.v1+json";
-/// A schema of the largest kind that is read, in a JSON text.
-const BODY_BYTES_MAX: usize = 4 << 20;
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
