@@ -14,11 +14,12 @@ help: ## This list
 setup: ## What the build and the tests need of the system
 	@.ci/setup
 
-lint: setup ## Formatting, alert rules, and every warning as an error
+lint: setup ## Formatting, alert rules, deployment examples, and every warning as an error
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	promtool check rules config/prometheus/alerts.yml
 	cd config/prometheus && promtool test rules alerts.test.yml && cd - >/dev/null
+	tests/deploy/check
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items --quiet
 
 test-core: setup ## The tests that need nothing but Rust

@@ -18,6 +18,7 @@ mod backfill;
 mod bytes;
 mod check;
 mod demo;
+mod deploy;
 mod drift;
 mod erase;
 mod explain;

@@ -62,22 +62,25 @@ fn commands(script: &str) -> Vec<Vec<String>> {
 
 fn wrong(command: &[String], root: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    // What stands before it runs it elsewhere: `taskset -c 1 ward …`, `docker run ward …`.
-    if let Some(at) = command.iter().position(|word| word == "ward" || word.ends_with("/ward")) {
-        let first = at == 0 || ["sudo", "taskset", "runuser"].contains(&command[0].as_str());
-        if first && let Err(error) = wardstream::cli::command().try_get_matches_from(&command[at..]) {
-            let is_help = !error.use_stderr();
-            if !is_help {
+    // What runs it as somebody else, or on one core.
+    let command = command.strip_prefix(&["sudo".to_owned()]).unwrap_or(command);
+    let command = if command.first().is_some_and(|word| word == "taskset") { &command[3..] } else { command };
+    match command.split_first() {
+        Some((program, _)) if program == "ward" => {
+            if let Err(error) = wardstream::cli::command().try_get_matches_from(command)
+                && error.use_stderr()
+            {
                 found.push(error.to_string());
             }
         }
-    }
-    if command[0] == "make" {
-        let makefile = std::fs::read_to_string(root.join("Makefile")).unwrap();
-        let missing = command[1..]
-            .iter()
-            .filter(|target| !makefile.lines().any(|line| line.starts_with(&format!("{target}:"))));
-        found.extend(missing.map(|target| format!("the Makefile has no `{target}`")));
+        Some((program, targets)) if program == "make" => {
+            let makefile = std::fs::read_to_string(root.join("Makefile")).unwrap();
+            let is_there =
+                |target: &str| makefile.lines().any(|line| line.starts_with(&format!("{target}:")));
+            let missing = targets.iter().filter(|target| !is_there(target));
+            found.extend(missing.map(|target| format!("the Makefile has no `{target}`")));
+        }
+        _ => {}
     }
     let paths = command.iter().filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
     found.extend(paths.filter(|path| !root.join(path).exists()).map(|path| format!("`{path}` is not there")));
