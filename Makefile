@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-core test-live soak bench demo geo kafka kafka-address kafka-stop doc clean-cache
+.PHONY: help setup lint test test-core test-live soak storm bench demo geo kafka kafka-address kafka-stop doc clean-cache
 
 BROKER := tests/kafka/broker
 GEO := .cache/geo
@@ -45,6 +45,10 @@ soak: setup ## A million events scored, replayed with equality, and verified
 	target/release/ward score "$$folder/events.jsonl" --geo builtin --decisions-out "$$folder/decisions.jsonl" > /dev/null
 	target/release/ward replay "$$folder/events.jsonl" "$$folder/decisions.jsonl"
 	target/release/ward verify --in "$$folder/decisions.jsonl"
+
+# `make storm SEED=N` plays one schedule again, and prints it if it fails.
+storm: ## A million schedules of faults, each against the fold of its events
+	SEEDS=$${SEEDS:-1000000} cargo test --locked --test it sim::swarm
 
 bench: ## One event through the engine, and its decoding
 	cargo bench --locked
