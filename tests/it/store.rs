@@ -241,6 +241,19 @@ fn two_processes_do_not_share_a_folder() {
     assert!(error.to_string().contains("another process uses it"), "{error}");
 }
 
+#[test]
+fn a_store_that_is_being_left_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = SledStore::open(folder.path(), 1 << 20, "t").unwrap();
+    let leaving = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(first);
+    });
+    let second = SledStore::open(folder.path(), 1 << 20, "t").unwrap();
+    assert_eq!(second.quarantined, None);
+    leaving.join().unwrap();
+}
+
 /// Whatever is done to the files: it opens, if need be empty and the old one put aside; and it
 /// never serves a value that was not written.
 #[test]

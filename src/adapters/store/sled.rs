@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::reading::Reading;
 use super::value::{self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN};
@@ -347,8 +348,22 @@ impl Drop for SledStore {
     }
 }
 
-/// On a thread of its own: a panic while it opens must not take a worker with it.
+/// Waits for a short while for whoever has it: a process that is ending, or a child that was started at the
+/// moment and holds its parent's lock until it is another program.
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a lock of a file is given back")]
 fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, String> {
+    let mut tries = LOCK_TRIES;
+    loop {
+        match open_now(path, cache_bytes) {
+            Err(why) if why.contains(LOCKED) && tries > 0 => tries -= 1,
+            opened => return opened,
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+}
+
+/// On a thread of its own: a panic while it opens must not take a worker with it.
+fn open_now(path: &Path, cache_bytes: u64) -> Result<sled::Db, String> {
     let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
     let opening = std::thread::Builder::new().name("store-open".into()).spawn(move || config.open());
     match opening.map_err(|error| error.to_string())?.join() {
@@ -416,3 +431,6 @@ const LIVE: &str = "profiles";
 const SICK: &str = "damaged";
 /// sled's own words when another process holds the file.
 const LOCKED: &str = "could not acquire lock";
+/// A second in all.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
