@@ -93,6 +93,8 @@ pub fn run(
         publisher: Publisher::start(ledger, shared.spans.clone()).map_err(broken)?,
         keeper: Keeper::start(Arc::clone(&shared.store)).map_err(broken)?,
         footing: shared.footing.hold(),
+        is_renewed: false,
+        published_at: None,
         enclosed: None,
         drift: Drift::new(shared.max_action_change),
         shared,
@@ -126,6 +128,9 @@ struct Worker {
     keeper: Keeper,
     /// What the records of the open units rest on.
     footing: Held,
+    /// Since the last transaction, which was handed over then.
+    is_renewed: bool,
+    published_at: Option<Tick>,
     /// The policy that the transaction under way publishes.
     enclosed: Option<Digest>,
     drift: Drift,
@@ -253,6 +258,13 @@ impl Worker {
                 self.dispatch.started(partition);
             }
             Command::Publish(units) => {
+                let now = self.shared.clock.now();
+                let before = self.published_at.replace(now);
+                if std::mem::take(&mut self.is_renewed)
+                    && let Some(before) = before
+                {
+                    Happened::TakenOver { worker: self.number, pause: now.since(before) }.emit();
+                }
                 self.enclose(&units);
                 self.publisher.publish(units);
             }

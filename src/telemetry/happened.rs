@@ -79,6 +79,11 @@ pub enum Happened<'a> {
         digest: &'a str,
         took: Duration,
     },
+    /// A worker decides by what was read again; how long after the transaction before.
+    TakenOver {
+        worker: u16,
+        pause: Duration,
+    },
     /// A changed file cannot be used; what was read before stays in force.
     NotReloaded {
         what: &'static str,
@@ -186,6 +191,11 @@ impl Happened<'_> {
             Self::Reloaded { what, digest, took } => {
                 counter!(table::RELOADS.name, "what" => what, "outcome" => "in_force").increment(1);
                 info!(what, digest, ?took, "read again and in force");
+            }
+            Self::TakenOver { worker, pause } => {
+                histogram!(table::RELOAD_PAUSE.name).record(pause);
+                let pause_us = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX);
+                tracing::debug!(worker, pause_us, "decides by what was read again");
             }
             Self::NotReloaded { what, why } => {
                 counter!(table::RELOADS.name, "what" => what, "outcome" => "refused").increment(1);

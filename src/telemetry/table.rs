@@ -75,6 +75,8 @@ metrics! {
     RELOADS Counter, "ward_reloads_total"
         ["what": "policy, tables", "outcome": "in_force, refused"]
         "Changed files that were read again. After refused, what was read before stays in force.";
+    RELOAD_PAUSE Histogram(LATENCIES), "ward_reload_pause_seconds" []
+        "From the last transaction of a worker before it took over a changed policy or table to its first one after. Where no events come it is a wait for them.";
     POLICIES_TOO_LARGE Counter, "ward_policies_too_large_total" []
         "Policies that decided and are not in the policies topic, since no record can hold them.";
     ACTION_JUMPS Counter, "ward_action_jumps_total" []

@@ -31,7 +31,7 @@ impl Worker {
         let wait = self.dispatch.wake_at().since(now).clamp(POLL_MIN, longest);
 
         if !self.dispatch.has_open() {
-            self.footing.renew();
+            self.is_renewed |= self.footing.renew();
         }
         let footing = self.footing.footing();
         let shared = self.shared.clone();

@@ -136,7 +136,7 @@ fn no_line_shows_a_password_or_a_session() {
     }
 }
 
-fn address(ward: &mut Ward) -> SocketAddr {
+pub(super) fn address(ward: &mut Ward) -> SocketAddr {
     ward.says("metrics address=");
     let log = ward.log();
     let at = log.split("metrics address=").nth(1).unwrap().split_whitespace().next().unwrap();
@@ -147,12 +147,12 @@ fn get(at: SocketAddr, path: &str) -> (String, String) {
     ask(at, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"))
 }
 
-fn metrics(at: SocketAddr) -> String {
+pub(super) fn metrics(at: SocketAddr) -> String {
     get(at, "/metrics").1
 }
 
 /// Over every series whose name and labels begin so.
-fn sum(text: &str, series: &str) -> f64 {
+pub(super) fn sum(text: &str, series: &str) -> f64 {
     let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
     let of = |name: &str| name == series || name.split('{').next() == Some(series);
     samples.filter(|(name, _)| of(name)).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
@@ -174,7 +174,7 @@ fn checked(text: &str) -> String {
 }
 
 #[track_caller]
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn wait(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "not {what} in time");

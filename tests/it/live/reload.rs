@@ -8,6 +8,7 @@ use wardstream::engine::policy::Policy;
 
 use super::broker::Broker;
 use super::foreign;
+use super::observe::{address, metrics, sum, wait};
 use super::ward::{World, login};
 
 /// Writes beside and renames, as an editor does.
@@ -43,7 +44,8 @@ fn policy_and_tables_change_under_load() {
         list.display()
     );
     let world = World::new(Broker::shared(), 3, &extra);
-    let mut ward = world.run_without_geo("one", &["--workers", "2"]);
+    let mut ward = world.run_without_geo("one", &["--workers", "2", "--metrics-listen", "127.0.0.1:0"]);
+    let at = address(&mut ward);
     ward.says(" ready ");
 
     let mut digests = vec![digest(&file)];
@@ -82,6 +84,10 @@ fn policy_and_tables_change_under_load() {
     ward.says(digests.last().unwrap());
     count += load();
     let decisions = decided(count);
+    // Two policies and a table, by whichever workers had something before and after.
+    let pauses = || sum(&metrics(at), "ward_reload_pause_seconds_count");
+    wait("counted", || pauses() > 1.5);
+    assert!(pauses() < 6.5, "{} for 2 workers and 3 changes", pauses());
     let (status, _, log) = ward.end("TERM");
     assert_eq!(status.code(), Some(0), "{log}");
 
