@@ -26,7 +26,7 @@ pub mod transcript;
 /// Once, for both names.
 macro_rules! revision {
     () => {
-        "0.1.2"
+        "0.1.3"
     };
 }
 

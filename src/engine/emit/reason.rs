@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::line::Line;
+use crate::engine::signals::counts_from;
 use crate::model::evidence::Evidence;
 use crate::model::{Browser, CredentialChange, Factor, Os};
 
@@ -80,9 +81,9 @@ fn write_sentence(line: &mut Line, evidence: &Evidence) -> fmt::Result {
         ),
         Evidence::FailedBurst { failures_centi, threshold_centi, .. } => write!(
             line,
-            "{} failures shortly before, {} are enough",
+            "{} failures left of those before, counts from {}",
             Hundredths(*failures_centi),
-            Hundredths(*threshold_centi),
+            Hundredths(counts_from(*threshold_centi)),
         ),
         Evidence::Fatigue { refused, within_s, .. } => {
             let prompts = plural(*refused, "prompt");
@@ -396,7 +397,9 @@ mod tests {
     #[test]
     fn attacks_and_reports() {
         let burst = Evidence::FailedBurst { failures_centi: 640, threshold_centi: 500, half_life_s: 1800 };
-        check(&burst, "6.4 failures shortly before, 5 are enough");
+        check(&burst, "6.4 failures left of those before, counts from 4.5");
+        let decayed = Evidence::FailedBurst { failures_centi: 780, threshold_centi: 800, half_life_s: 1800 };
+        check(&decayed, "7.8 failures left of those before, counts from 7.2");
         check(
             &Evidence::Fatigue { refused: 7, within_s: 1800, threshold: 5 },
             "approved after 7 prompts refused or ignored within 30 min",

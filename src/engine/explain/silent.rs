@@ -124,7 +124,7 @@ fn quiet(signal: Signal) -> &'static str {
         Signal::UnusualTime => "a usual hour",
         Signal::DormantAccount => "the user was here not long ago",
         Signal::AnomalousBehavior => "typing and pointing as usual",
-        Signal::FailedBurst => "few failures before it",
+        Signal::FailedBurst => "too few failures are left of those before",
         Signal::ChallengeFatigue => "few prompts refused before it",
         Signal::CredentialChange => "no risky login before it",
         Signal::RareAccess => "a usual app with a usual privilege",

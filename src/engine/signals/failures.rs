@@ -28,8 +28,7 @@ impl Detector for FailedBurst {
             return Finding::NotApplicable;
         }
         let (failures_centi, threshold_centi) = failures(seen, baseline, policy);
-        // Decay has taken a little of each by the time that the last one comes.
-        if failures_centi.saturating_add(threshold_centi / 10) < threshold_centi {
+        if failures_centi < counts_from(threshold_centi) {
             return Finding::Quiet;
         }
         let above = failures_centi.saturating_sub(threshold_centi).min(threshold_centi);
@@ -46,8 +45,8 @@ impl Detector for FailedBurst {
 
     fn measure(&self, seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> Option<Measure> {
         let (failures_centi, threshold_centi) = failures(seen, baseline, policy);
-        let counts_from = threshold_centi - threshold_centi / 10;
-        Some(Measure::up("failures that weigh on it", failures_centi, counts_from, Unit::Hundredths))
+        let from = counts_from(threshold_centi);
+        Some(Measure::up("failures that weigh on it", failures_centi, from, Unit::Hundredths))
     }
 }
 
@@ -56,6 +55,11 @@ fn failures(seen: &Observation<'_>, baseline: &Profile, policy: &Policy) -> (u32
     let at = seen.event.occurred_at;
     let failures_centi = baseline.core().failures().centi_at(at, policy.failed_burst_half_life);
     (failures_centi, u32::from(policy.failed_burst_threshold).max(1) * 100)
+}
+
+/// What has to be left of them: decay has taken a little of each by the time that the last one comes.
+pub(in crate::engine) const fn counts_from(threshold_centi: u32) -> u32 {
+    threshold_centi - threshold_centi / 10
 }
 
 /// Against an honest user's typing errors: one per half-life is a clumsy hour.

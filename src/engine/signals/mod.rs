@@ -22,6 +22,7 @@ mod workload;
 #[cfg(test)]
 mod world;
 
+pub(in crate::engine) use failures::counts_from;
 pub use measure::{Measure, Unit};
 
 use std::any::Any;
