@@ -187,7 +187,7 @@ pub(crate) fn mistakes() -> Vec<(String, String)> {
     let mut mistakes = Vec::new();
     let mut parse = |place: &str, text: &str| {
         let broken = |error: String| (place.to_owned(), format!("cannot be read ({error})"));
-        let ours = text.parse::<Schema>().map_err(broken);
+        let ours = text.parse::<Schema>().map_err(|error| broken(error.to_string()));
         let theirs = apache_avro::Schema::parse_str(text).map_err(|error| broken(error.to_string()));
         match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => Some((hex(ours.fingerprint()), theirs)),

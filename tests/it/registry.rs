@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 use fake::{Fake, Reply};
 use serde_json::{Value, json};
 use wardstream::adapters::registry::{Client, Settings, Trouble, Variable};
+use wardstream::engine::decode::{Format, How, Limits, decode};
+use wardstream::model::Reject;
+use wardstream::ports::schemas::WhenAway;
+use wardstream::runtime::lookup::Lookup;
+use wardstream::runtime::stop::{ProcessClock, Stop};
 
 const ALERT: &str = include_str!("../../schemas/alert.avsc");
 
@@ -116,6 +121,34 @@ fn tls_believes_whom_it_is_told_to() {
     settings.ca_file = Some(home.path().join("other.pem"));
     let told = settings.open(&|_| None).unwrap().unwrap().schema(1).unwrap_err();
     assert!(matches!(&told, Trouble::Away { why, .. } if why.contains("TLS")), "{told}");
+}
+
+/// What is beyond our limits is an answer: nobody waits for another.
+#[test]
+fn records_of_a_schema_beyond_our_limits_are_rejected() {
+    let fields: String =
+        (0..10_001).map(|number| format!(r#"{{"name":"f{number}","type":"int"}},"#)).collect();
+    let many = format!(r#"{{"type":"record","name":"A","fields":[{}]}}"#, fields.trim_end_matches(','));
+    let deep = format!(r#"{}"int"{}"#, r#"{"type":"array","items":"#.repeat(200), "}".repeat(200));
+    let long = format!(r#"{{"type":"record","name":"A","doc":"{}","fields":[]}}"#, "x".repeat(1 << 20));
+    for (schema, expected) in [(many, "10000 types"), (deep, "127 deep"), (long, "at most 1048576")] {
+        let fake = Fake::start(move |_| Reply::json(200, &json!({ "schema": schema })));
+        let (stop, clock) = (Stop::default(), ProcessClock::default());
+        let asking = Box::new(client(&fake.url()));
+        let lookup = Lookup::start(asking, WhenAway::Wait, clock, stop.clone()).unwrap();
+        lookup.want(7);
+        let until = Instant::now() + Duration::from_secs(20);
+        while lookup.writers().get(7).is_none() {
+            assert!(Instant::now() < until, "{expected}: the record would still wait");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let writers = lookup.writers();
+        let how = How { format: Format::Confluent, headers: &[], writers: &writers };
+        let told = decode(&[0, 0, 0, 0, 7, 1], how, "", None, &Limits::default()).unwrap_err();
+        assert_eq!(told.reason, Reject::UnknownSchema);
+        assert!(told.detail.contains("schema id 7") && told.detail.contains(expected), "{}", told.detail);
+        stop.set();
+    }
 }
 
 fn ward(args: &[&str]) -> Output {

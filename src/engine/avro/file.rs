@@ -50,7 +50,9 @@ impl<R: BufRead> Blocks<R> {
                 let text =
                     || std::str::from_utf8(&value).map_err(|_bytes| "its header is no UTF-8".to_owned());
                 match key.as_slice() {
-                    b"avro.schema" => schema = Some(text()?.parse::<Schema>()?),
+                    b"avro.schema" => {
+                        schema = Some(text()?.parse::<Schema>().map_err(|error| error.to_string())?)
+                    }
                     b"avro.codec" => match text()? {
                         "null" => {}
                         "deflate" => deflate = true,

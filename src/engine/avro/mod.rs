@@ -14,7 +14,7 @@ mod schema;
 
 pub(crate) use file::Blocks;
 pub(crate) use read::{Datum, from_datum};
-pub(crate) use schema::Schema;
+pub(crate) use schema::{Schema, Unfit};
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};

@@ -62,12 +62,34 @@ impl Schema {
     }
 }
 
-impl std::str::FromStr for Schema {
-    type Err = String;
+/// Why a text is not taken as a schema.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfit {
+    /// It is none.
+    #[error("{0}")]
+    Broken(String),
+    /// It may well be one, and goes beyond a limit of ours.
+    #[error("{0}")]
+    Beyond(String),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self::Broken(why)
+    }
+}
+
+impl std::str::FromStr for Schema {
+    type Err = Unfit;
+
+    fn from_str(text: &str) -> Result<Self, Unfit> {
         if text.len() > SCHEMA_BYTES_MAX {
-            return Err(format!("{} bytes, at most {SCHEMA_BYTES_MAX} are taken", text.len()));
+            return Err(Unfit::Beyond(format!("{} bytes, at most {SCHEMA_BYTES_MAX} are taken", text.len())));
+        }
+        if nesting(text) > NESTING_MAX {
+            return Err(Unfit::Beyond(format!(
+                "lists and objects more than {NESTING_MAX} deep, which is as deep as is taken"
+            )));
         }
         let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut reading = Reading::default();
@@ -86,7 +108,7 @@ struct Reading {
 
 impl Reading {
     /// Reads a type that stands within a namespace, and appends its canonical form.
-    fn read(&mut self, json: &Value, space: &str) -> Result<At, String> {
+    fn read(&mut self, json: &Value, space: &str) -> Result<At, Unfit> {
         match json {
             Value::String(name) => self.named(name, space),
             Value::Array(branches) => self.union(branches, space),
@@ -94,21 +116,23 @@ impl Reading {
                 Some(Value::String(kind)) => self.complex(kind, json, space),
                 // `{"type": {"type": "int"}}` and `{"type": ["null", "int"]}` are what they hold.
                 Some(inner @ (Value::Object(_) | Value::Array(_))) => self.read(inner, space),
-                _ => Err(format!("{}: no `type`", shown(json))),
+                _ => Err(format!("{}: no `type`", shown(json)).into()),
             },
-            _ => Err(format!("{}: expected the name of a type, an object or a list", shown(json))),
+            _ => Err(format!("{}: expected the name of a type, an object or a list", shown(json)).into()),
         }
     }
 
-    fn add(&mut self, node: Node) -> Result<At, String> {
+    fn add(&mut self, node: Node) -> Result<At, Unfit> {
         if self.nodes.len() >= NODES_MAX {
-            return Err(format!("more than {NODES_MAX} types"));
+            return Err(Unfit::Beyond(format!(
+                "more than {NODES_MAX} types, which are as many as are taken"
+            )));
         }
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }
 
-    fn named(&mut self, name: &str, space: &str) -> Result<At, String> {
+    fn named(&mut self, name: &str, space: &str) -> Result<At, Unfit> {
         if let Some(node) = primitive(name) {
             self.quote(name);
             return self.add(node);
@@ -120,7 +144,7 @@ impl Reading {
         Ok(known)
     }
 
-    fn union(&mut self, branches: &[Value], space: &str) -> Result<At, String> {
+    fn union(&mut self, branches: &[Value], space: &str) -> Result<At, Unfit> {
         let at = self.add(Node::Null)?;
         let mut inner = Vec::with_capacity(branches.len());
         self.canonical.push('[');
@@ -128,7 +152,7 @@ impl Reading {
             self.comma(number);
             let branch = self.read(branch, space)?;
             if matches!(self.nodes.get(branch), Some(Node::Union(_))) {
-                return Err("a union directly within a union".into());
+                return Err(Unfit::Broken("a union directly within a union".into()));
             }
             inner.push(branch);
         }
@@ -137,7 +161,7 @@ impl Reading {
         Ok(at)
     }
 
-    fn complex(&mut self, kind: &str, json: &Value, space: &str) -> Result<At, String> {
+    fn complex(&mut self, kind: &str, json: &Value, space: &str) -> Result<At, Unfit> {
         match kind {
             "array" | "map" => {
                 let key = if kind == "array" { "items" } else { "values" };
@@ -154,7 +178,7 @@ impl Reading {
                 let name = full(name, own);
                 let at = self.add(Node::Null)?;
                 if primitive(&name).is_some() || self.names.insert(name.clone(), at).is_some() {
-                    return Err(format!("{}: defined twice", shown(&name.as_str().into())));
+                    return Err(format!("{}: defined twice", shown(&name.as_str().into())).into());
                 }
                 self.canonical.push_str(r#"{"name":"#);
                 self.quote(&name);
@@ -174,7 +198,7 @@ impl Reading {
         }
     }
 
-    fn symbols(&mut self, json: &Value) -> Result<Node, String> {
+    fn symbols(&mut self, json: &Value) -> Result<Node, Unfit> {
         let mut symbols = Vec::new();
         self.canonical.push_str(r#""symbols":["#);
         for (number, symbol) in list(json, "symbols")?.iter().enumerate() {
@@ -187,21 +211,21 @@ impl Reading {
         Ok(Node::Enum(symbols))
     }
 
-    fn fixed(&mut self, json: &Value) -> Result<Node, String> {
+    fn fixed(&mut self, json: &Value) -> Result<Node, Unfit> {
         let size = json.get("size").and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok());
         let size = size.ok_or_else(|| format!("{}: no `size`", shown(json)))?;
         let _written = write!(self.canonical, r#""size":{size}"#);
         Ok(Node::Fixed(size))
     }
 
-    fn fields(&mut self, json: &Value, space: &str) -> Result<Node, String> {
+    fn fields(&mut self, json: &Value, space: &str) -> Result<Node, Unfit> {
         let mut fields: Vec<(Box<str>, At)> = Vec::new();
         self.canonical.push_str(r#""fields":["#);
         for (number, field) in list(json, "fields")?.iter().enumerate() {
             let name = field.get("name").and_then(Value::as_str);
             let name = name.ok_or_else(|| format!("{}: no `name`", shown(field)))?;
             if fields.iter().any(|(known, _)| **known == *name) {
-                return Err(format!("{}: a field twice", shown(&name.into())));
+                return Err(format!("{}: a field twice", shown(&name.into())).into());
             }
             let kind = field.get("type").ok_or_else(|| format!("{}: no `type`", shown(field)))?;
             self.comma(number);
@@ -257,6 +281,25 @@ fn list<'j>(json: &'j Value, key: &str) -> Result<&'j [Value], String> {
     list.map(Vec::as_slice).ok_or_else(|| format!("{}: no list `{key}`", shown(json)))
 }
 
+/// How deep lists and objects of a JSON text go, well-formed or not.
+fn nesting(text: &str) -> usize {
+    let (mut deep, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                deep += 1;
+                deepest = deepest.max(deep);
+            }
+            b']' | b'}' if !quoted => deep = deep.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// The start of what was found.
 fn shown(json: &Value) -> String {
     crate::engine::decode::shown(&json.to_string())
@@ -265,6 +308,8 @@ fn shown(json: &Value) -> String {
 /// Of one record; ours have a hundredth of it.
 const SCHEMA_BYTES_MAX: usize = 1 << 20;
 const NODES_MAX: usize = 10_000;
+/// As deep as the JSON reader goes, which would not say that it is a limit.
+const NESTING_MAX: usize = 127;
 
 #[cfg(test)]
 mod tests {
@@ -328,11 +373,26 @@ mod tests {
             (r#"["null", ["null", "int"]]"#, "a union directly within a union"),
         ] {
             let error = text.parse::<Schema>().unwrap_err();
-            assert!(error.contains(expected), "{text}: {error}");
+            assert!(matches!(&error, Unfit::Broken(why) if why.contains(expected)), "{text}: {error:?}");
         }
-        assert!("[".repeat(100_000).parse::<Schema>().is_err());
-        assert!(" ".repeat(SCHEMA_BYTES_MAX + 1).parse::<Schema>().unwrap_err().contains("at most"));
-        let many = format!("[{}]", vec![r#""int""#; NODES_MAX].join(","));
-        assert!(many.parse::<Schema>().unwrap_err().contains("more than"));
+    }
+
+    #[test]
+    fn limits_are_told_from_mistakes() {
+        let beyond = |text: &str, expected: &str| {
+            let error = text.parse::<Schema>().unwrap_err();
+            assert!(matches!(&error, Unfit::Beyond(why) if why.contains(expected)), "{error:?}");
+        };
+        let list = |deep: usize| {
+            let (open, close) = (r#"{"type":"array","items":"#.repeat(deep), "}".repeat(deep));
+            format!(r#"{open}"int"{close}"#)
+        };
+        beyond(&" ".repeat(SCHEMA_BYTES_MAX + 1), "at most 1048576 are taken");
+        beyond(&format!("[{}]", vec![r#""int""#; NODES_MAX].join(",")), "more than 10000 types");
+        beyond(&list(NESTING_MAX + 1), "more than 127 deep");
+        list(NESTING_MAX).parse::<Schema>().unwrap();
+        beyond(&"[".repeat(100_000), "more than 127 deep");
+        let quoted = r#"{"type": "record", "name": "A", "doc": "\"[[[[", "fields": []}"#;
+        assert_eq!(nesting(quoted), 2);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::wire::{Meter, Wire};
 use super::{Decoder, Rejected, file, open, read_datum};
-use crate::engine::avro::Schema;
+use crate::engine::avro::{Schema, Unfit};
 use crate::model::Reject;
 
 /// What is known of the ids.
@@ -50,7 +50,12 @@ impl Writer {
     /// When that is no Avro schema at all: registries parse what they take, so whatever gave it is
     /// none that works.
     pub fn of(json: &str) -> Result<Self, String> {
-        let schema = json.parse::<Schema>().map_err(|error| format!("the schema does not parse: {error}"))?;
+        let schema = match json.parse::<Schema>() {
+            Ok(schema) => schema,
+            // The registry has answered; no other answer is to be waited for.
+            Err(Unfit::Beyond(why)) => return Ok(Self::Refuses(format!("it is more than is taken: {why}"))),
+            Err(Unfit::Broken(why)) => return Err(format!("the schema does not parse: {why}")),
+        };
         Ok(match file::tick_micros(json) {
             Ok(tick_micros) => Self::Reads(Decoder { schema, tick_micros }),
             Err(why) => Self::Refuses(format!("it is no event's schema: {why}")),
