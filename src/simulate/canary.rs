@@ -3,7 +3,8 @@
 //! A detector that has gone silent looks like a quiet day: a table that lost its places, a policy
 //! whose exception is too wide. So somebody whose last event is beyond doubt is folded through the
 //! same engine, with the tables and the policy in force, on a profile of its own. Nothing of it
-//! reaches a topic or a store.
+//! reaches a topic or a store, and nothing comes in: an event that names the canaries' tenant is one
+//! of a tenant of that name, with a profile that no canary sees.
 //!
 //! *When it is silent of a fault*: what no table is configured for, events bring along as hints, as
 //! the producers of such an installation do; a fault of the producers themselves shows in
@@ -29,7 +30,7 @@ use crate::model::signal::Signal;
 use crate::model::time::Timestamp;
 use crate::ports::tables::{Atlas, AtlasPlace, Tables};
 
-/// The tenant of canaries: no event of it comes from outside.
+/// The tenant of canaries, and the source that exceptions see.
 pub const TENANT: &str = "ward-canary";
 
 /// Which tables are configured: what they should know is not hinted.

@@ -16,6 +16,7 @@ mod avro;
 mod away;
 mod backfill;
 mod bytes;
+mod canary;
 mod check;
 mod demo;
 mod deploy;
