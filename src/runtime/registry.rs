@@ -2,7 +2,8 @@
 //!
 //! A worker whose transaction has the first decisions under a policy claims it and publishes it in
 //! the same transaction; until that has ended no other worker does. What came of it is settled: a claim
-//! whose transaction failed is anybody's again.
+//! whose transaction failed is anybody's again. Another process may publish the same policy at the same
+//! time: the same record under the same key, of which compaction keeps one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
