@@ -100,7 +100,13 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 /// Does `damage` to the stored form of one user's core, in the files of a stopped process.
 #[track_caller]
 fn damage(folder: &Path, user: usize, damage: impl FnOnce(&sled::Tree, &[u8], &[u8])) {
-    let db = sled::open(folder.join("profiles")).unwrap();
+    // A child that another test starts at the moment holds this process's locks until it is another program.
+    let mut db = None;
+    until("the store is free", || {
+        db = sled::open(folder.join("profiles")).ok();
+        db.is_some()
+    });
+    let db = db.unwrap();
     let tree = db.open_tree("p0").unwrap();
     let key = format!("acme/user{user}\0core").into_bytes();
     let stored = tree.get(&key).unwrap().unwrap();
