@@ -82,8 +82,15 @@ fn policy_and_tables_change_under_load() {
     replace(&file, &policy(35));
     digests.push(digest(&file));
     ward.says(digests.last().unwrap());
-    count += load();
-    let decisions = decided(count);
+    // A worker that waits for records looks again when that poll ends.
+    let decisions = loop {
+        count += load();
+        let decisions = decided(count);
+        if decisions.iter().any(|record| basis(record, "policy") == digests[2]) {
+            break decisions;
+        }
+        assert!(count < 4_000, "the third policy never decides");
+    };
     // Two policies and a table, by whichever workers had something before and after.
     let pauses = || sum(&metrics(at), "ward_reload_pause_seconds_count");
     wait("counted", || pauses() > 1.5);

@@ -140,6 +140,10 @@ impl Player {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WARD")) {
             command.env_remove(name);
         }
+        // What `make test` tells a `make` below it: that one would say which folder it enters.
+        for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+            command.env_remove(name);
+        }
         let file = |ending| std::fs::File::create(log.with_extension(ending)).unwrap();
         let child = command
             .env(
