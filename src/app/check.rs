@@ -156,24 +156,33 @@ fn tables(settings: &Settings, report: &mut Report) {
     }
 }
 
-/// The registry, if a topic's format needs one: whether it answers, and takes what a run would write
-/// there. What is missing the run registers itself.
-fn registry(loaded: &Loaded, is_offline: bool, report: &mut Report) {
-    let client = match needed_registry(&loaded.settings) {
-        Ok(None) => return,
-        Ok(Some(client)) => client,
+/// A client of something that is configured, if it is and may be asked; mistakes of its configuration are
+/// told.
+fn to_be_asked<T>(
+    what: &str,
+    made: Result<Option<T>, Vec<String>>,
+    loaded: &Loaded,
+    is_offline: bool,
+    report: &mut Report,
+) -> Option<T> {
+    match made {
+        Ok(Some(_)) if is_offline => report.left_out.push(format!("{what}: --offline")),
+        Ok(client) => return client,
         Err(mistakes) => {
             for text in mistakes {
                 let place = text.split([' ', ':']).next().unwrap_or_default();
                 report.told(Area::Configuration, said(place, loaded), &text);
             }
-            return;
         }
-    };
-    if is_offline {
-        report.left_out.push("registry: --offline".to_owned());
-        return;
     }
+    None
+}
+
+/// The registry, if a topic's format needs one: whether it answers, and takes what a run would write
+/// there. What is missing the run registers itself.
+fn registry(loaded: &Loaded, is_offline: bool, report: &mut Report) {
+    let made = needed_registry(&loaded.settings);
+    let Some(client) = to_be_asked("registry", made, loaded, is_offline, report) else { return };
     report.looked(Area::Registry);
     for subject in subjects(&loaded.settings).iter().filter(|subject| subject.is_confluent) {
         let place = format!("subject {}", subject.name());
@@ -201,21 +210,8 @@ fn registry(loaded: &Loaded, is_offline: bool, report: &mut Report) {
 
 /// The collector of spans. A run does without it, so that its absence is weak.
 fn tracing(loaded: &Loaded, is_offline: bool, report: &mut Report) {
-    let collector = match collector(&loaded.settings) {
-        Ok(None) => return,
-        Ok(Some(collector)) => collector,
-        Err(mistakes) => {
-            for text in mistakes {
-                let place = text.split([' ', ':']).next().unwrap_or_default();
-                report.told(Area::Configuration, said(place, loaded), &text);
-            }
-            return;
-        }
-    };
-    if is_offline {
-        report.left_out.push("collector of spans: --offline".to_owned());
-        return;
-    }
+    let made = collector(&loaded.settings);
+    let Some(collector) = to_be_asked("collector of spans", made, loaded, is_offline, report) else { return };
     report.looked(Area::Tracing);
     if let Err(why) = collector.answers() {
         report.mistakes.push(Finding {

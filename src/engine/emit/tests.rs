@@ -382,3 +382,27 @@ fn lines_are_recorded_alike_however_they_are_written() {
         assert!(lines.read(text.replace("\"chain\":\"", "\"chain\":\"x").as_bytes()).is_err());
     }
 }
+
+proptest::proptest! {
+    /// Whatever is changed in what a replay takes of a line: read quickly, after the same basis was read
+    /// before, it is what is read with care.
+    #[test]
+    fn a_changed_line_is_read_alike_or_refused(at in 0..600_usize, byte in 0x20..0x7f_u8) {
+        let mut line = Vec::new();
+        decision_json(&decision(), Digest::ZERO, &mut line);
+        let tail = memchr::memmem::rfind(&line, b",\"facts\":").unwrap();
+        let mut lines = RecordedLines::default();
+        lines.read(&line).unwrap();
+        let at = tail + at % (line.len() - tail);
+        line[at] = byte;
+        let quickly = lines.read(&line);
+        let mut careful = serde_json::from_slice::<Value>(&line).map(|value| value.to_string());
+        if let Ok(text) = &mut careful
+            && let Ok(recorded) = &quickly
+        {
+            let other = Recorded::from_json(text.as_bytes());
+            proptest::prop_assert_eq!(other.as_ref(), Ok(recorded));
+        }
+        proptest::prop_assert!(careful.is_ok() || quickly.is_err(), "{}", String::from_utf8_lossy(&line));
+    }
+}

@@ -247,21 +247,7 @@ mod tests {
     }
 
     fn settings() -> crate::pipeline::lane::Settings {
-        use crate::engine::decode::{Format, Limits};
-        use crate::pipeline::lane::{AlertRendering, Rendering};
-        crate::pipeline::lane::Settings {
-            topic: "identity.events".into(),
-            partitions: 4,
-            format: Format::Json,
-            decisions: Rendering::Avro,
-            alerts: AlertRendering::Avro,
-            revocations: Rendering::Avro,
-            rejected: Rendering::Avro,
-            limits: Limits::default(),
-            profiles_cached: 1,
-            record_bytes_max: 1_000,
-            hash_seed: 7,
-        }
+        crate::pipeline::lane::Settings { partitions: 4, ..crate::pipeline::lane::Settings::plain() }
     }
 
     #[test]

@@ -103,13 +103,13 @@ mod tests {
     use std::sync::Arc;
 
     use crate::adapters::store::MemoryStore;
-    use crate::engine::decode::{Format, Limits, NO_WRITERS};
+    use crate::engine::decode::NO_WRITERS;
     use crate::engine::policy::Policy;
     use crate::engine::step::{LIFETIME, Setting};
     use crate::model::decision::Basis;
     use crate::model::id::Digest;
     use crate::pipeline::filter::Filter;
-    use crate::pipeline::lane::{AlertRendering, Lane, Offered, Rendering, Settings, With};
+    use crate::pipeline::lane::{Lane, Offered, Settings, With};
     use crate::pipeline::recover::{Plan, Way};
     use crate::ports::ledger::{Mark, Positions};
     use crate::ports::source::Record;
@@ -117,19 +117,7 @@ mod tests {
     use crate::ports::tables::NoTables;
 
     fn lane_at(mark: Mark, way: Way, filter: Filter) -> Lane {
-        let settings = Settings {
-            topic: "identity.events".into(),
-            partitions: 1,
-            format: Format::Json,
-            decisions: Rendering::Json,
-            alerts: AlertRendering::Json,
-            revocations: Rendering::Json,
-            rejected: Rendering::Json,
-            limits: Limits::default(),
-            profiles_cached: 4,
-            record_bytes_max: 100_000,
-            hash_seed: 7,
-        };
+        let settings = Settings::plain();
         let plan = Plan { mark, positions: Positions::default(), way, gap: None };
         let mut lane = Lane::new(0, Arc::new(settings), &plan, filter);
         lane.started();

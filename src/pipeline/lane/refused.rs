@@ -64,32 +64,20 @@ mod tests {
 
     use super::*;
     use crate::adapters::store::MemoryStore;
-    use crate::engine::decode::{Format, Limits, NO_WRITERS};
+    use crate::engine::decode::NO_WRITERS;
     use crate::engine::policy::Policy;
     use crate::engine::signals::planted;
     use crate::engine::step::{LIFETIME, Setting};
     use crate::model::decision::Basis;
     use crate::model::id::Digest;
     use crate::pipeline::filter::Filter;
-    use crate::pipeline::lane::{AlertRendering, Lane, Offered, Rendering, Settings, With};
+    use crate::pipeline::lane::{Lane, Offered, Settings, With};
     use crate::pipeline::recover::{Plan, Way};
     use crate::ports::ledger::{Mark, Output, Positions};
     use crate::ports::tables::NoTables;
 
     fn settings() -> Settings {
-        Settings {
-            topic: "identity.events".into(),
-            partitions: 1,
-            format: Format::Json,
-            decisions: Rendering::Json,
-            alerts: AlertRendering::Json,
-            revocations: Rendering::Json,
-            rejected: Rendering::Json,
-            limits: Limits::default(),
-            profiles_cached: 4,
-            record_bytes_max: 100_000,
-            hash_seed: 7,
-        }
+        Settings::plain()
     }
 
     /// Offers an access to each of `apps`, one after the other.

@@ -69,6 +69,26 @@ pub struct Settings {
     pub hash_seed: u64,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// One partition, JSON in and out: what the tests of a lane begin with.
+    pub(crate) fn plain() -> Self {
+        Self {
+            topic: "identity.events".into(),
+            partitions: 1,
+            format: Format::Json,
+            decisions: Rendering::Json,
+            alerts: AlertRendering::Json,
+            revocations: Rendering::Json,
+            rejected: Rendering::Json,
+            limits: Limits::default(),
+            profiles_cached: 4,
+            record_bytes_max: 100_000,
+            hash_seed: 7,
+        }
+    }
+}
+
 /// What is read and never written; it may change between two units.
 #[derive(Clone, Copy, Debug)]
 pub struct With<'w> {

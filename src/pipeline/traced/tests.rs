@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::adapters::store::MemoryStore;
-use crate::engine::decode::{Limits, NO_WRITERS};
+use crate::engine::decode::NO_WRITERS;
 use crate::engine::policy::Policy;
 use crate::engine::step::{LIFETIME, Setting};
 use crate::model::decision::Basis;
@@ -86,19 +86,8 @@ impl Tracer for Every {
 
 /// What a lane makes of three events and one that is none, with and without anybody who traces.
 fn unit(tracer: Option<&dyn Tracer>) -> std::sync::Arc<Unit> {
-    let settings = Settings {
-        topic: "identity.events".into(),
-        partitions: 1,
-        format: Format::Json,
-        decisions: Rendering::Json,
-        alerts: AlertRendering::Avro,
-        revocations: Rendering::Avro,
-        rejected: Rendering::Json,
-        limits: Limits::default(),
-        profiles_cached: 4,
-        record_bytes_max: 100_000,
-        hash_seed: 7,
-    };
+    let settings =
+        Settings { alerts: AlertRendering::Avro, revocations: Rendering::Avro, ..Settings::plain() };
     let mark = Mark { offset: 0, chain: Digest::ZERO };
     let plan = Plan { mark, positions: Positions::default(), way: Way::Fresh, gap: None };
     let mut lane = Lane::new(0, settings.into(), &plan, Filter::default());
