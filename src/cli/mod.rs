@@ -101,6 +101,11 @@ impl Failure {
         Self::Input(vec![message.into()])
     }
 
+    /// Output that found no room, or no longer its file.
+    pub(crate) fn unwritten(what: &str, error: &std::io::Error) -> Self {
+        Self::Unreachable(format!("{what}: {error}; make room, or write elsewhere"))
+    }
+
     /// Of a document, an environment variable or an option.
     #[expect(clippy::needless_pass_by_value, reason = "made to be handed to `map_err`")]
     pub(crate) fn mistakes(mistakes: Vec<Mistake>) -> Self {

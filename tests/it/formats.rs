@@ -319,3 +319,20 @@ fn text(name: &str) -> String {
         _ => "text".into(),
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_whatever_is_written() {
+    let folder = crate::folder::Folder::new();
+    let made = ["simulate", "--users", "5", "--events", "3000", "--seed", "3", "--out"];
+    folder.ward(&[&made[..], &["events.jsonl"]].concat(), 0);
+    for args in [
+        [&made[..], &["/dev/full"]].concat(),
+        [&made[..], &["/dev/full", "--format", "avro"]].concat(),
+        [&made[..], &["/dev/null", "--labels", "/dev/full"]].concat(),
+        vec!["score", "events.jsonl", "--decisions-out", "/dev/full"],
+    ] {
+        let told = String::from_utf8(folder.ward(&args, 3).stderr).unwrap();
+        assert!(told.contains("/dev/full: ") && told.contains("make room, or write elsewhere"), "{told}");
+    }
+}

@@ -78,9 +78,7 @@ impl Output {
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Ended> {
-        let failed = |what: &str, error| {
-            Ended::Failed(Failure::Unreachable(format!("{what}: {error}; make room, or write elsewhere")))
-        };
+        let failed = |what: &str, error| Ended::Failed(Failure::unwritten(what, &error));
         if let Some((path, file)) = &mut self.file {
             file.write_all(&self.lines).map_err(|error| failed(&path.display().to_string(), error))?;
         }

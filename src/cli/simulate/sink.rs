@@ -72,7 +72,7 @@ impl Sink {
             Self::Container { out, broken } => match out.append_ser(emit::event_record(event)) {
                 Ok(_) => Ok(true),
                 Err(_) if broken.get() => Ok(false),
-                Err(error) => Err(Failure::Internal(format!("Avro: {error}"))),
+                Err(error) => Err(refused(&out.get_ref().name, &error)),
             },
             Self::Kafka { publisher, topic, written, pace, key, value } => {
                 if let Some(pace) = pace {
@@ -91,10 +91,20 @@ impl Sink {
             Self::Container { mut out, broken } => match out.flush() {
                 Ok(_) => out.get_mut().settle(Out::flush).map(drop),
                 Err(_) if broken.get() => Ok(()),
-                Err(error) => Err(Failure::input(format!("cannot write: {error}"))),
+                Err(error) => Err(refused(&out.get_ref().name, &error)),
             },
             Self::Kafka { publisher, topic, .. } => Ok(publisher.finish(&topic)?),
         }
+    }
+}
+
+/// A container that could not be written: for want of room, or because of us.
+fn refused(name: &str, error: &apache_avro::Error) -> Failure {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let mut all = std::iter::successors(Some(first), |error| error.source());
+    match all.find_map(|error| error.downcast_ref::<io::Error>()) {
+        Some(error) => Failure::unwritten(name, error),
+        None => Failure::Internal(format!("Avro: {error}")),
     }
 }
 
@@ -131,7 +141,7 @@ impl Out {
         match write(self) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(Failure::input(format!("`{}`: cannot write: {error}", self.name))),
+            Err(error) => Err(Failure::unwritten(&self.name, &error)),
         }
     }
 
@@ -171,11 +181,11 @@ impl Labels {
             Label { event_id: &made.event.id, attack: made.attack.map(crate::simulate::Attack::name) };
         let written = serde_json::to_writer(&mut self.out, &label).map_err(io::Error::from);
         let written = written.and_then(|()| self.out.write_all(b"\n"));
-        written.map_err(|error| Failure::input(format!("`{}`: cannot write: {error}", self.name)))
+        written.map_err(|error| Failure::unwritten(&self.name, &error))
     }
 
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        self.out.flush().map_err(|error| Failure::input(format!("`{}`: cannot write: {error}", self.name)))
+        self.out.flush().map_err(|error| Failure::unwritten(&self.name, &error))
     }
 }
 
