@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use check::{Finding, Report, check};
-pub(crate) use run::run;
+pub(crate) use run::{Measures, pace, run};
 pub(crate) use schemas::{
     Standing, Subject, event_rendering, needed_registry, register, registry, rendering, standing, subjects,
     written_under,

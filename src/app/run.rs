@@ -26,16 +26,24 @@ use crate::runtime::custody::Custody;
 use crate::runtime::feedback::{self, Form, Stage};
 use crate::runtime::footing::{Current, Footing};
 use crate::runtime::registry::Registry;
+use crate::runtime::stages::Stages;
 use crate::runtime::status::Status;
 use crate::runtime::stop::{ProcessClock, Pulse, Request, Stop};
 use crate::runtime::worker::{self, Ended, Shared};
 use crate::telemetry::Happened;
 
+/// Whether the log tells what each stage of an event's way costs: for `ward bench`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measures {
+    Nothing,
+    Stages,
+}
+
 /// Runs until a signal, or until something needs a person.
 ///
 /// # Errors
 /// See [`Failure`].
-pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure> {
     let mut mistakes = Vec::new();
     let connection = keep(connection(settings), &mut mistakes);
     let tables = keep(tables(settings), &mut mistakes);
@@ -93,6 +101,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         status: status.clone(),
         lookup,
         spans,
+        stages: (measures == Measures::Stages).then(Stages::default),
     };
     let workers = settings.run.workers.unwrap_or_else(cores).max(1);
     info!(
@@ -223,7 +232,7 @@ fn lane_settings(settings: &Settings, written: &Renderings, partitions: i32) -> 
     }
 }
 
-fn pace(settings: &Settings) -> Pace {
+pub(crate) fn pace(settings: &Settings) -> Pace {
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     Pace {
         commit_interval: settings.run.commit_interval,
@@ -281,7 +290,11 @@ fn worker_thread(
         again(&shared.stop, &format!("worker {number}"), || {
             let source = KafkaSource::join(&connection, connection.group(), &member, &names.events)
                 .map_err(|failure| Ended::Refused(failure.to_string()))?;
-            let ledger = KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), read_mark);
+            let mut ledger =
+                KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), read_mark);
+            if let Some(stages) = &shared.stages {
+                ledger = ledger.timed(Box::new(stages.hand()));
+            }
             worker::run(number, shared.clone(), Box::new(source), Box::new(ledger), pulse.clone())
         })
     }

@@ -1,8 +1,9 @@
 //! `ward bench`: the pipeline on a real broker, measured, and the ceiling of the same run.
 //!
 //! `pipeline` is `ward run` itself, as a process of its own, over topics that nobody else has. `pass`
-//! then reads the same input again and writes the very bytes that the pipeline wrote, in the same units:
-//! what the broker, the client and the transactions cost when nothing is decided.
+//! then reads the same input again and writes the very bytes that the pipeline wrote, in transactions
+//! that it closes by the same rules: what the broker, the client and the transactions cost when nothing
+//! is decided.
 
 mod cpu;
 mod ground;
@@ -12,6 +13,7 @@ mod pass;
 mod pipeline;
 mod recorded;
 mod report;
+mod stages;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +30,8 @@ use report::{Against, Report};
 pub(super) enum Args {
     /// Run the real pipeline over simulated events and say what an event costs.
     Pipeline(Options),
-    /// Run the pipeline, then only read the same input and write the same bytes in the same units.
+    /// Run the pipeline, then only read the same input and, in the same transactions, write the very bytes
+    /// that the pipeline wrote: the ceiling of the same run.
     Pass(Options),
 }
 

@@ -147,6 +147,7 @@ fn start_worker(
         status: Status::new(clock),
         lookup: Lookup::default(),
         spans: None,
+        stages: None,
     };
     let source = Box::new(Patient { inner: log.join(MEMBER) });
     let ledger = Box::new(log.ledger(MEMBER));

@@ -2,13 +2,16 @@
 
 use super::Failure;
 use super::flags::Flags;
-use crate::app;
+use crate::app::{self, Measures};
 
 /// Score events from Kafka; publish decisions, alerts and revocations, each exactly once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     flags: Flags,
+    /// Tell in the log, at `debug`, what each stage of an event's way costs; `ward bench` asks for it.
+    #[arg(long, hide = true)]
+    stages: bool,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments as parsed")]
@@ -16,5 +19,5 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let loaded = app::load(args.flags.source.config.as_deref(), &args.flags.said());
     let settings = loaded.sound().map_err(Failure::mistakes)?;
     app::log(&settings);
-    app::run(&settings)
+    app::run(&settings, if args.stages { Measures::Stages } else { Measures::Nothing })
 }

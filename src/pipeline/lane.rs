@@ -18,6 +18,7 @@ mod reading;
 mod refused;
 mod standing;
 mod words;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,15 +39,14 @@ use super::traced::Begun;
 use super::wire;
 use crate::engine::baseline::Profile;
 use crate::engine::decode::{self, How, Rejected};
-use crate::engine::emit;
 use crate::engine::enrich::Enricher;
 use crate::engine::step::{Stepped, step};
-use crate::model::decision::Ruling;
+use crate::model::Reject;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
-use crate::model::{EventType, Reject};
 use crate::ports::ledger::{Mark, Output, Positions, Unit};
 use crate::ports::source::Record;
+use crate::ports::stages::Stage;
 use crate::ports::store::{Batch, Spot, StoreError};
 
 #[derive(Debug)]
@@ -201,7 +201,9 @@ impl Lane {
         let how = How { format: settings.format, headers: record.headers, writers: with.writers };
         let decoded = decode::decode(value, how, id, record.recorded_at, &settings.limits)?;
         intake::placed(key, &decoded.event, self.partition, settings.partitions)?;
+        with.lap(Stage::Decode);
         let seen = self.enricher.enrich(decoded.event, with.tables);
+        with.lap(Stage::Enrich);
         let kind = seen.event.kind();
         let seat = self.seat(key, kind, with.store)?;
         let position = Position {
@@ -215,6 +217,7 @@ impl Lane {
         let changed = !profile.changed().is_empty();
         // Cloned only for a user whom the open unit has changed already: others can be read again.
         self.scratch.at_risk = Some((seat, changed.then(|| Box::new(profile.clone()))));
+        with.lap(Stage::Load);
         let stepped = step(profile, &seen, position, &with.setting);
         if !profile.changed().is_empty() && self.cache.touch(seat) {
             self.open.touched.push(seat);
@@ -229,8 +232,9 @@ impl Lane {
             }
             Stepped::Decided(ruling) => ruling,
         };
+        with.lap(Stage::Step);
         let here = self.open.unit.here();
-        let (offered, chain) = self.write(record.offset, key, kind, &ruling, settings);
+        let (offered, chain) = self.write(record.offset, key, kind, &ruling, settings, with);
         if self.open.unit.largest_since(here) > settings.record_bytes_max {
             return Err(Refused::Record(intake::reject(
                 Reject::TooLarge,
@@ -243,50 +247,6 @@ impl Lane {
             self.open.unit.tally.erased();
         }
         Ok((offered, chain))
-    }
-
-    fn write(
-        &mut self,
-        offset: i64,
-        key: &[u8],
-        kind: EventType,
-        ruling: &Ruling<'_>,
-        settings: &Settings,
-    ) -> (Offered, crate::model::id::Digest) {
-        let unit = &mut self.open.unit;
-        let (chain, at) = (self.tip.chain, unit.key(key));
-        let decision = &ruling.decision;
-        let chain = unit.push(Output::Decisions, offset, at.clone(), |out| {
-            let avro = |out: &mut Vec<u8>| emit::decision_avro(decision, chain, out);
-            settings.decisions.write(out, avro, |out| emit::decision_json(decision, chain, out))
-        });
-        if let Some(alert) = &ruling.alert {
-            unit.push(Output::Alerts, offset, at.clone(), |out| match settings.alerts {
-                AlertRendering::Avro => emit::alert_avro(alert, out),
-                AlertRendering::Json => emit::alert_json(alert, out),
-                AlertRendering::Ocsf => emit::alert_ocsf(alert, out),
-                AlertRendering::Ecs => emit::alert_ecs(alert, out),
-                AlertRendering::Confluent(id) => {
-                    emit::confluent(id, out, |out| emit::alert_avro(alert, out));
-                }
-            });
-        }
-        for revocation in &ruling.revocations {
-            unit.push(Output::Revocations, offset, at.clone(), |out| {
-                let avro = |out: &mut Vec<u8>| emit::revocation_avro(revocation, out);
-                settings.revocations.write(out, avro, |out| emit::revocation_json(revocation, out));
-            });
-        }
-        let offered = Offered::Decided {
-            id: decision.decision_id,
-            kind,
-            action: decision.action,
-            level: decision.risk_level,
-            score: decision.risk_score,
-            alert: ruling.alert.is_some(),
-            revocations: u8::try_from(ruling.revocations.len()).unwrap_or(u8::MAX),
-        };
-        (offered, chain)
     }
 
     /// What the step had done to the profile did not happen.

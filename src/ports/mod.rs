@@ -5,6 +5,7 @@ pub mod failure;
 pub mod ledger;
 pub mod schemas;
 pub mod source;
+pub mod stages;
 pub mod store;
 pub mod tables;
 pub mod tracer;

@@ -4,7 +4,7 @@
 //! [`feedback`] copies what people said into the input; [`lookup`] asks the registry for others' schemas; [`footing`] is what decisions rest on, swapped
 //! when files change; [`status`] is how all of them stand, [`survey`]
 //! what the broker says of it, [`probes`] who tells it to Prometheus, [`canary`] whether every detector still
-//! speaks; [`stop`] is how all of them are told to end,
+//! speaks; [`stages`] what each stage of an event's way costs; [`stop`] is how all of them are told to end,
 //! and how a thread that hangs is noticed.
 
 pub mod canary;
@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod probes;
 pub mod publisher;
 pub mod registry;
+pub mod stages;
 pub mod status;
 pub mod stop;
 pub mod survey;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::custody::{Custody, Ticket};
 use super::footing::{Current, Held};
@@ -23,6 +23,7 @@ use super::keeper::{Done, Keeper};
 use super::lookup::Lookup;
 use super::publisher::Publisher;
 use super::registry::Registry;
+use super::stages::{Hand, Stages};
 use super::status::Status;
 use super::stop::{ProcessClock, Pulse, Stop};
 use crate::engine::emit::policy_avro;
@@ -36,6 +37,7 @@ use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Enclosed, Ledger, Output, Unit};
 use crate::ports::source::Source;
+use crate::ports::stages::{Stage, Stopwatch as _};
 use crate::ports::store::StateStore;
 use crate::telemetry::{Happened, Spans};
 
@@ -62,6 +64,8 @@ pub struct Shared {
     pub lookup: Lookup,
     /// Where what became of traced records is told; `None`: nobody traces.
     pub spans: Option<Spans>,
+    /// `None`: nobody measures what the stages cost.
+    pub stages: Option<Stages>,
 }
 
 /// Why a worker ended before it was told to.
@@ -109,7 +113,9 @@ pub fn run(
         deferred: Vec::new(),
         awaited: BTreeMap::new(),
         reported_at: Tick::default(),
+        hand: None,
     };
+    worker.hand = worker.shared.stages.as_ref().map(Stages::hand);
     worker.shared.status.joining(number);
     let ended = worker.run();
     if let Some(policy) = worker.enclosed.take() {
@@ -149,6 +155,7 @@ struct Worker {
     /// Partitions that are held until a schema comes.
     awaited: BTreeMap<i32, intake::Awaited>,
     reported_at: Tick,
+    hand: Option<Hand>,
 }
 
 /// An arrival that is no record, owned.
@@ -168,7 +175,9 @@ impl Worker {
                 self.leaving = true;
                 self.dispatch.stop();
             }
+            self.lap(Stage::Dispatch);
             self.collect(Duration::ZERO)?;
+            self.lap(Stage::Settle);
             self.carry_out_all()?;
             if let Some(why) = self.dispatch.fatal() {
                 return Err(Ended::Refused(why.to_owned()));
@@ -179,6 +188,12 @@ impl Worker {
             self.announce()?;
             self.report();
             self.take_in()?;
+        }
+    }
+
+    fn lap(&self, stage: Stage) {
+        if let Some(hand) = &self.hand {
+            hand.lap(stage);
         }
     }
 
@@ -200,6 +215,9 @@ impl Worker {
             }
             let fenced = matches!(outcome, Err(Failure::Fenced(_)));
             self.dispatch.published(outcome, self.shared.clock.now());
+            if let Some(stages) = &self.shared.stages {
+                debug!(spent = stages.told(), "stages");
+            }
             if fenced {
                 return Err(Ended::Again("fenced".into()));
             }
@@ -235,7 +253,13 @@ impl Worker {
             if self.leaving {
                 self.wait_for_checkpoints();
             }
-            let Some(command) = self.dispatch.next(self.shared.clock.now()) else { return Ok(()) };
+            let command = self.dispatch.next(self.shared.clock.now());
+            self.lap(match &command {
+                Some(Command::Publish(_)) => Stage::Encode,
+                Some(Command::Checkpoint { .. }) => Stage::Checkpoint,
+                _ => Stage::Dispatch,
+            });
+            let Some(command) = command else { return Ok(()) };
             // A restore may take long; the group wants to hear from us between two.
             let long = matches!(command, Command::TakeOver(_));
             self.carry_out(command)?;

@@ -87,6 +87,7 @@ fn world(url: &str, when_away: WhenAway, partitions: u16) -> World {
         status: Status::new(clock),
         lookup: Lookup::start(Box::new(client), when_away, clock, stop.clone()).unwrap(),
         spans: None,
+        stages: None,
     };
     let (source, ledger) = (Box::new(log.join("one")), Box::new(log.ledger("one")));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

@@ -77,6 +77,7 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
         status: Status::new(clock),
         lookup: Lookup::default(),
         spans: None,
+        stages: None,
     };
     let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::warn;
 
+use super::carried::{change, mark_in_headers, marked, traced};
 use super::connection::Connection;
 use super::decisions::ReadMark;
 use super::events::{Events, reader};
@@ -23,13 +24,12 @@ use super::settings::Assignment;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
 use super::writer::{Outgoing, Slot, Trouble, Writer};
-use crate::model::trace::{TRACEPARENT, TRACESTATE};
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Enclosed, Ground, HEADER_CHAIN, HEADER_OFFSET, Hanging, Ledger, Mark, Output,
-    Positions, ReadBack, Tail, Unit, Witness,
+    Change, Committed, Enclosed, Ground, Hanging, Ledger, Mark, Output, Positions, ReadBack, Tail, Unit,
+    Witness,
 };
-use crate::ports::tracer::Trace;
+use crate::ports::stages::{Stage, Stopwatch};
 
 /// Where what a ledger calls decisions goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct KafkaLedger {
     /// The group's generation under which the units at hand were made. A later one would let a member
     /// that lost its partitions, and came back, commit what it decided before.
     generation: Option<ConsumerGroupMetadata>,
+    /// Of the thread that publishes; `None`: nobody measures.
+    stages: Option<Box<dyn Stopwatch + Send>>,
 }
 
 impl std::fmt::Debug for KafkaLedger {
@@ -91,7 +93,14 @@ impl KafkaLedger {
             enclosed: None,
             readers: None,
             generation: None,
+            stages: None,
         }
+    }
+
+    #[must_use]
+    pub fn timed(mut self, stages: Box<dyn Stopwatch + Send>) -> Self {
+        self.stages = Some(stages);
+        self
     }
 
     #[must_use]
@@ -166,7 +175,11 @@ impl Ledger for KafkaLedger {
 
     fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
         self.readers = None;
-
+        let stages = self.stages.as_deref().map(|stages| stages as &dyn Stopwatch);
+        if let Some(stages) = stages {
+            // Telling of the transaction before is of that one.
+            stages.lap(Stage::Commit);
+        }
         let mut offsets = TopicPartitionList::with_capacity(units.len());
         for unit in units {
             let mut entry = offsets.add_partition(&self.names.events, unit.partition);
@@ -181,7 +194,7 @@ impl Ledger for KafkaLedger {
         let (names, placement) = (&self.names, self.placement);
         let enclosed = self.enclosed.take().map(|one| (policies::key(one.policy), one.value));
         let records = units.iter().zip(0_u16..).flat_map(|(unit, number)| {
-            let headers = headers(&unit.to);
+            let headers = marked(&unit.to);
             unit.records().map(move |record| Outgoing {
                 topic: topic_of(names, record.output),
                 partition: match (placement, record.output) {
@@ -205,7 +218,7 @@ impl Ledger for KafkaLedger {
             headers: None,
             slot: Slot::MAX,
         }));
-        match self.writer.transact(records, units.len() * SLOTS, &offsets, &group) {
+        match self.writer.transact(records, units.len() * SLOTS, (&offsets, &group), stages) {
             Ok(last) => Ok(last
                 .chunks(SLOTS)
                 .map(|slots| Positions {
@@ -437,32 +450,6 @@ const fn slot(unit: u16, output: Output) -> Slot {
     }
 }
 
-fn headers(mark: &Mark) -> OwnedHeaders {
-    let (offset, chain) = (mark.offset.to_string(), mark.metadata());
-    OwnedHeaders::new_with_capacity(2)
-        .insert(Header { key: HEADER_OFFSET, value: Some(&offset) })
-        .insert(Header { key: HEADER_CHAIN, value: Some(&chain) })
-}
-
-fn traced(trace: &Trace) -> OwnedHeaders {
-    let parent = trace.onward.text();
-    let headers = OwnedHeaders::new_with_capacity(2)
-        .insert(Header { key: TRACEPARENT, value: Some(parent.as_slice()) });
-    match &trace.state {
-        Some(state) => headers.insert(Header { key: TRACESTATE, value: Some(state.as_bytes()) }),
-        None => headers,
-    }
-}
-
-pub(super) fn change<'m>(message: &'m BorrowedMessage<'_>) -> Change<'m> {
-    Change {
-        key: message.key().unwrap_or_default(),
-        value: message.payload(),
-        mark: mark_in_headers(message),
-        offset: message.offset(),
-    }
-}
-
 /// Of a record without a time nobody knows: it is as old as can be.
 fn age(written: rdkafka::Timestamp) -> Duration {
     let Some(written) = written.to_millis().and_then(|ms| u64::try_from(ms).ok()) else {
@@ -470,17 +457,6 @@ fn age(written: rdkafka::Timestamp) -> Duration {
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.saturating_sub(Duration::from_millis(written))
-}
-
-fn mark_in_headers(message: &BorrowedMessage<'_>) -> Option<Mark> {
-    let headers = message.headers()?;
-    let value = |name| {
-        headers
-            .iter()
-            .find(|header| header.key == name)
-            .and_then(|header| std::str::from_utf8(header.value?).ok())
-    };
-    Mark::parse(value(HEADER_OFFSET)?.parse().ok()?, value(HEADER_CHAIN)?)
 }
 
 const SLOTS: usize = 2;

@@ -12,9 +12,9 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::admin::{Failure, is_distance, refused};
+use super::carried::change;
 use super::connection::Connection;
 use super::events::{Events, reader};
-use super::ledger::change;
 use super::source::{headers, record};
 use crate::ports::ledger::Change;
 use crate::ports::source::Record;

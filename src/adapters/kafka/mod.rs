@@ -7,6 +7,7 @@
 
 pub mod acls;
 mod admin;
+mod carried;
 mod connection;
 pub mod decisions;
 mod events;

@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use super::admin::{is_distance, reason};
 use super::connection::Connection;
 use super::events::Events;
+use crate::ports::stages::{Stage, Stopwatch};
 
 /// One record on its way. `slot` comes back with its delivery.
 pub(super) struct Outgoing<'a> {
@@ -38,6 +39,9 @@ pub(super) struct Outgoing<'a> {
 
 /// What a delivery is noted under: the last offset of each slot is kept.
 pub(super) type Slot = u16;
+
+/// The input offsets that a transaction commits, and the group as it was when they were reached.
+pub(super) type Progress<'p> = (&'p TopicPartitionList, &'p ConsumerGroupMetadata);
 
 /// How a transaction ended badly.
 #[derive(Debug)]
@@ -108,16 +112,21 @@ impl Writer {
         &mut self,
         records: impl Iterator<Item = Outgoing<'a>>,
         slots: usize,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        progress: Progress<'_>,
+        stages: Option<&dyn Stopwatch>,
     ) -> Result<Vec<Option<i64>>, Trouble> {
         self.ready()?;
         self.transaction = self.transaction.wrapping_add(1);
         self.deliveries.open(self.transaction, slots);
         let outcome = match &self.producer {
-            Some(producer) => attempt(producer, &self.deliveries, self.transaction, records, offsets, group),
+            Some(producer) => {
+                attempt(producer, &self.deliveries, self.transaction, records, progress, stages)
+            }
             None => Err(Trouble::Unreachable("no producer".into())),
         };
+        if let Some(stages) = stages {
+            stages.lap(Stage::Commit);
+        }
         match outcome {
             Ok(()) => Ok(self.deliveries.take()),
             Err(trouble) => {
@@ -144,12 +153,15 @@ fn attempt<'a>(
     deliveries: &Tally,
     transaction: u16,
     records: impl Iterator<Item = Outgoing<'a>>,
-    offsets: &TopicPartitionList,
-    group: &ConsumerGroupMetadata,
+    (offsets, group): Progress<'_>,
+    stages: Option<&dyn Stopwatch>,
 ) -> Result<(), Trouble> {
     producer.begin_transaction().map_err(|error| verdict(producer, "begin", &error, false))?;
-    let delivered =
-        hand_over(producer, transaction, records).and_then(|sent| drain(producer, deliveries, sent));
+    let handed_over = hand_over(producer, transaction, records);
+    if let Some(stages) = stages {
+        stages.lap(Stage::Produce);
+    }
+    let delivered = handed_over.and_then(|sent| drain(producer, deliveries, sent));
     match delivered {
         Ok(()) => {}
         // The next call of a transaction that failed tells why.

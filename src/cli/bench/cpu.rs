@@ -23,20 +23,20 @@ impl Cpu {
         Self(threads)
     }
 
-    /// What was spent since `before`, by stage.
+    /// What was spent since `before`, by kind of thread.
     pub(super) fn since(&self, before: &Self) -> BTreeMap<&'static str, u64> {
-        let mut stages = BTreeMap::new();
+        let mut threads = BTreeMap::new();
         for (id, (name, spent)) in &self.0 {
             let before = before.0.get(id).map_or(0, |(_, before)| *before);
-            *stages.entry(stage(name)).or_default() += spent.saturating_sub(before);
+            *threads.entry(kind(name)).or_default() += spent.saturating_sub(before);
         }
-        stages
+        threads
     }
 }
 
 /// Which part of the way a thread walks, by its name.
-fn stage(thread: &str) -> &'static str {
-    const STAGES: [(&str, &str); 6] = [
+fn kind(thread: &str) -> &'static str {
+    const KINDS: [(&str, &str); 6] = [
         ("worker-", "lanes"),
         ("publisher", "publish"),
         ("keeper", "checkpoint"),
@@ -47,7 +47,7 @@ fn stage(thread: &str) -> &'static str {
     ];
     // The kernel keeps 15 bytes of a name.
     let starts = |start: &str| thread.starts_with(start.get(..15).unwrap_or(start));
-    STAGES.iter().find(|(start, _)| starts(start)).map_or("other", |(_, stage)| stage)
+    KINDS.iter().find(|(start, _)| starts(start)).map_or("other", |(_, kind)| kind)
 }
 
 /// The process that listens on a port of this machine, when there is one and we may see it.
@@ -97,7 +97,7 @@ mod tests {
             ("keeper", "checkpoint"),
             ("ward", "other"),
         ] {
-            assert_eq!(stage(thread), expected, "{thread}");
+            assert_eq!(kind(thread), expected, "{thread}");
         }
     }
 

@@ -11,6 +11,7 @@ use crate::adapters::kafka::{Admin, Connection};
 use crate::app;
 use crate::cli::now;
 use crate::config::{Flag, Settings};
+use crate::engine::decode::Format;
 
 pub(super) struct Ground {
     pub(super) settings: Settings,
@@ -34,6 +35,7 @@ impl Ground {
         }
         let loaded = app::load(options.source.config.as_deref(), &said);
         let mut settings = loaded.sound().map_err(Failure::mistakes)?;
+        refuse_foreign(&settings)?;
         let run = format!("ward-bench-{}-{}", std::process::id(), now().micros() / 1_000_000);
         settings.kafka.group.clone_from(&run);
         // What is left of the group is waited for at the end.
@@ -117,6 +119,28 @@ fn groups(group: &str) -> [String; 3] {
 
 pub(super) fn pass_group(group: &str) -> String {
     format!("{group}-pass")
+}
+
+/// What the bench writes must be what the pipeline is told to read.
+fn refuse_foreign(settings: &Settings) -> Result<(), Failure> {
+    let topics = &settings.topics;
+    let inputs = [("events", topics.events.format), ("feedback", topics.feedback.format)];
+    let mistakes: Vec<_> = inputs
+        .into_iter()
+        .filter_map(|(topic, format)| {
+            let form = match format {
+                Format::Confluent => "confluent",
+                Format::AvroBare => "avro_bare",
+                Format::Json | Format::CloudEvents | Format::Avro => return None,
+            };
+            Some(format!(
+                "[topics.{topic}] format is `{form}`, and the bench writes single-object Avro to topics of its own, which no \
+                 registry knows: measure with `avro`, such as WARD__TOPICS__{}__FORMAT=avro",
+                topic.to_uppercase()
+            ))
+        })
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(Failure::Input(mistakes)) }
 }
 
 fn names(run: &str) -> Names {

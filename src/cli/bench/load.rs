@@ -39,9 +39,9 @@ impl Load {
         };
         let max_age_days = ground.settings.identity.max_age.map(|age| age.as_secs() / 86_400);
         let events = up_to_now(&asked, &world(&options.geo)?, now(), max_age_days)?;
-        // Nothing is registered for topics that go again; readers of either form read these.
         let written = match ground.settings.topics.events.format {
             Format::Json | Format::CloudEvents => Rendering::Json,
+            // The other two were refused.
             Format::Avro | Format::AvroBare | Format::Confluent => Rendering::Avro,
         };
         let publisher = Publisher::prompt(&ground.connection)?;

@@ -1,25 +1,25 @@
-//! The ceiling: the same input read, the same bytes written, nothing decided.
-#![expect(clippy::disallowed_methods, reason = "measures how long something takes")]
+//! The ceiling: the same input read, the same bytes written in transactions that are closed as the
+//! pipeline's are, nothing decided.
+
+mod member;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use super::ground::{Ground, pass_group};
 use super::latency;
 use super::load::Load;
-use super::pipeline::{Commit, Course, broker, report};
+use super::pipeline::{Course, broker, report};
 use super::recorded::Recorded;
 use super::report::Report;
+use super::stages::Told;
 use super::{Failure, Interrupt, Options};
-use crate::adapters::kafka::{Connection, Follower, KafkaLedger, KafkaLog, KafkaSource, decisions};
+use crate::adapters::kafka::{Connection, Follower, KafkaLog};
 use crate::app;
-use crate::ports::failure::Failure as Refused;
-use crate::ports::ledger::Unit;
-use crate::ports::source::{Arrival, Source as _};
-use crate::runtime::publisher::Publisher;
-use crate::runtime::stop::Stop;
+use crate::runtime::stages::Stages;
+use crate::runtime::stop::{ProcessClock, Stop};
+use member::{Shared, work};
 
 pub(super) fn run(
     options: &Options,
@@ -34,7 +34,7 @@ pub(super) fn run(
     let connection = connection.with_session_timeout(settings.run.session_timeout);
     copy_input(ground, load, interrupt)?;
 
-    let members = Members::start(ground, &connection, &Arc::new(recorded))?;
+    let members = Members::start(ground, &connection, recorded)?;
     let course = Course {
         connection: &connection,
         topic: &ground.copies.events,
@@ -50,24 +50,32 @@ pub(super) fn run(
         latency::measure(&connection, &ground.copies.decisions, ground.partitions, load.rated(), || {
             load.again(&ground.copies.events, ground.partitions, &input, interrupt)
         })?;
-    let commits = members.finish()?;
-    report("pass", options, ground, &ground.copies, &covered, &commits, latency)
+    let told = members.finish()?;
+    report("pass", options, ground, &ground.copies, &covered, &told, latency)
 }
 
 /// The workers of the pass, which end with it, whatever it ends with: a group with members cannot be
 /// removed.
 struct Members {
     stop: Stop,
-    threads: Vec<JoinHandle<Result<Vec<Commit>, String>>>,
+    threads: Vec<JoinHandle<Result<Told, String>>>,
 }
 
 impl Members {
-    fn start(ground: &Ground, connection: &Connection, recorded: &Arc<Recorded>) -> Result<Self, Failure> {
+    fn start(ground: &Ground, connection: &Connection, recorded: Recorded) -> Result<Self, Failure> {
         let mut members = Self { stop: Stop::default(), threads: Vec::new() };
+        let shared = Shared {
+            connection: connection.clone(),
+            names: ground.copies.clone(),
+            recorded: Arc::new(recorded),
+            pace: app::pace(&ground.settings),
+            stages: Stages::default(),
+            clock: ProcessClock::default(),
+            stop: members.stop.clone(),
+        };
         for number in 0..ground.workers {
-            let (connection, names) = (connection.clone(), ground.copies.clone());
-            let (recorded, stop) = (Arc::clone(recorded), members.stop.clone());
-            let work = move || work(number, connection, names, &recorded, &stop);
+            let shared = shared.clone();
+            let work = move || work(number, &shared);
             let started = std::thread::Builder::new().name(format!("worker-{number}")).spawn(work);
             let started =
                 started.map_err(|error| Failure::Internal(format!("a thread did not start: {error}")));
@@ -83,14 +91,14 @@ impl Members {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<Commit>, Failure> {
+    fn finish(mut self) -> Result<Told, Failure> {
         self.stop.set();
-        let mut commits = Vec::new();
+        let mut all = Told::default();
         for thread in self.threads.drain(..) {
             let told = thread.join().unwrap_or_else(|_| Err("it panicked".into()));
-            commits.extend(told.map_err(|why| Failure::Internal(format!("a worker of the pass: {why}")))?);
+            all.append(told.map_err(|why| Failure::Internal(format!("a worker of the pass: {why}")))?);
         }
-        Ok(commits)
+        Ok(all)
     }
 }
 
@@ -134,110 +142,3 @@ fn copy_input(ground: &Ground, load: &Load, interrupt: &Interrupt) -> Result<(),
     }
     Ok(load.publisher().finish(&ground.copies.events)?)
 }
-
-/// One member of the group. Units are written when all their input has been read.
-fn work(
-    number: u16,
-    connection: Connection,
-    names: crate::adapters::kafka::topics::Names,
-    recorded: &Recorded,
-    stop: &Stop,
-) -> Result<Vec<Commit>, String> {
-    let told = |failure: Refused| failure.to_string();
-    let member = format!("bench-pass-{number}");
-    let group = connection.group().to_owned();
-    let mut source = KafkaSource::join(&connection, &group, &member, &names.events).map_err(told)?;
-    let id = format!("{group}-{member}");
-    let ledger = KafkaLedger::new(connection, names, &source, id, decisions::avro);
-    let publisher = Publisher::start(Box::new(ledger), None)
-        .map_err(|error| format!("a thread did not start: {error}"))?;
-    let mut writer = Writer { publisher, busy: false, commits: Vec::new() };
-    let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
-    while !stop.is_set() {
-        let mut changes = Vec::new();
-        source
-            .poll(POLL_MAX, &mut |arrival| match arrival {
-                Arrival::Record(record) => {
-                    if let Some(reached) = reached.get_mut(&record.partition) {
-                        *reached = record.offset + 1;
-                    }
-                    true
-                }
-                Arrival::Assigned(partitions) => {
-                    changes.push((partitions, true));
-                    false
-                }
-                Arrival::Revoked(partitions) | Arrival::Lost(partitions) => {
-                    changes.push((partitions, false));
-                    false
-                }
-            })
-            .map_err(told)?;
-        for (partitions, ours) in changes {
-            writer.settle(Duration::MAX)?;
-            for partition in &partitions {
-                if ours {
-                    let ground = writer.publisher.ledger().ground(*partition).map_err(told)?;
-                    let from = ground.committed.map_or(0, |committed| committed.offset);
-                    source.start(*partition, from).map_err(told)?;
-                    reached.insert(*partition, from);
-                } else {
-                    reached.remove(partition);
-                }
-            }
-            if !ours {
-                source.release(&partitions).map_err(told)?;
-            }
-        }
-        if writer.settle(Duration::ZERO)? {
-            writer.write(next(recorded, &reached));
-        }
-    }
-    writer.settle(Duration::MAX)?;
-    Ok(writer.commits)
-}
-
-/// The next unit of every partition that has come so far.
-fn next(recorded: &Recorded, reached: &BTreeMap<i32, i64>) -> Vec<Arc<Unit>> {
-    let next = |(partition, reached): (&i32, &i64)| {
-        let units = recorded.partitions.get(usize::try_from(*partition).ok()?)?;
-        let mut units = units.lock().unwrap_or_else(PoisonError::into_inner);
-        if units.front()?.to.offset > *reached {
-            return None;
-        }
-        units.pop_front()
-    };
-    reached.iter().filter_map(next).collect()
-}
-
-/// One transaction at a time, as the pipeline has it.
-struct Writer {
-    publisher: Publisher,
-    busy: bool,
-    commits: Vec<Commit>,
-}
-
-impl Writer {
-    fn write(&mut self, units: Vec<Arc<Unit>>) {
-        if !units.is_empty() {
-            self.busy = true;
-            self.publisher.publish(units);
-        }
-    }
-
-    /// Whether nothing is under way, waiting for that at most `wait`. An aborted unit would have to be
-    /// written again; here nothing but the measurement is lost.
-    fn settle(&mut self, wait: Duration) -> Result<bool, String> {
-        if self.busy
-            && let Some(outcome) = self.publisher.outcome(wait)
-        {
-            self.busy = false;
-            outcome.map_err(|failure| failure.to_string())?;
-            self.commits.push((Instant::now(), self.publisher.took()));
-        }
-        Ok(!self.busy)
-    }
-}
-
-/// How soon a finished commit is noticed.
-const POLL_MAX: Duration = Duration::from_millis(1);

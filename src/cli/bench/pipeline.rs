@@ -12,12 +12,10 @@ use super::ground::Ground;
 use super::latency::{self, Quantiles};
 use super::load::Load;
 use super::report::{CpuCost, Report};
+use super::stages::Told;
 use super::{Failure, Interrupt, Options};
 use crate::adapters::kafka::topics::Names;
 use crate::adapters::kafka::{Connection, Follower, KafkaLog};
-
-/// When a transaction was committed, and how long that took.
-pub(super) type Commit = (Instant, Duration);
 
 pub(super) fn run(
     options: &Options,
@@ -45,15 +43,15 @@ pub(super) fn run(
         usize::try_from(rated).unwrap_or(usize::MAX),
         || load.at_rate(ground, rated, &input, interrupt),
     )?;
-    let commits = worker.stop();
-    report("pipeline", options, ground, &ground.names, &covered, &commits, latency)
+    let told = worker.stop();
+    report("pipeline", options, ground, &ground.names, &covered, &told, latency)
 }
 
 /// What a run over the bulk of the events came to.
 pub(super) struct Covered {
     events: i64,
     window: (Instant, Instant),
-    stages: BTreeMap<&'static str, u64>,
+    threads: BTreeMap<&'static str, u64>,
     broker: Option<u64>,
 }
 
@@ -99,7 +97,7 @@ impl Course<'_> {
                 return Ok(Covered {
                     events: committed - from,
                     window: (before.0, at),
-                    stages: cpu.since(&before.1),
+                    threads: cpu.since(&before.1),
                     broker: broker.zip(before.2).map(|(now, then)| now.since(&then).values().sum()),
                 });
             }
@@ -121,21 +119,22 @@ pub(super) fn report(
     ground: &Ground,
     names: &Names,
     covered: &Covered,
-    commits: &[Commit],
+    told: &Told,
     latency_ms: Quantiles,
 ) -> Result<Report, Failure> {
     let events = covered.events.max(1) as f64;
     let us = |ns: u64| (ns as f64 / events).round() / 1000.0;
     let (from, to) = covered.window;
     let commits: Vec<_> =
-        commits.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, took)| *took).collect();
-    let total: u64 = covered.stages.values().sum();
+        told.commits.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, took)| *took).collect();
+    let total: u64 = covered.threads.values().sum();
     let all = f64::from(options.warm()) + f64::from(options.events) + f64::from(options.rated());
     let mut bytes_out = BTreeMap::new();
     let outputs = ["decisions", "alerts", "revocations", "profiles", "rejected"];
     for (name, topic) in names.all().into_iter().filter(|(name, _)| outputs.contains(name)) {
         bytes_out.insert(name, (written(ground, topic)? as f64 / all * 10.0).round() / 10.0);
     }
+    let threads = covered.threads.iter().map(|(thread, ns)| (*thread, us(*ns))).collect();
     Ok(Report {
         bench,
         events: covered.events,
@@ -147,11 +146,8 @@ pub(super) fn report(
             .unwrap_or(u64::MAX),
         events_per_second: (events / to.duration_since(from).as_secs_f64()).round(),
         events_per_cpu_second: (events / (total as f64 / 1e9)).round(),
-        cpu_us_per_event: CpuCost {
-            total: us(total),
-            stages: covered.stages.iter().map(|(stage, ns)| (*stage, us(*ns))).collect(),
-            broker: covered.broker.map(us),
-        },
+        stages: stages(&threads, us(total), &told.between(from, to)),
+        cpu_us_per_event: CpuCost { total: us(total), threads, broker: covered.broker.map(us) },
         bytes_out_per_event: (bytes_out.values().sum::<f64>() * 10.0).round() / 10.0,
         bytes_out,
         transactions: commits.len(),
@@ -160,6 +156,23 @@ pub(super) fn report(
         rate: options.rate,
         against: None,
     })
+}
+
+/// What the stopwatch told, in microseconds, and the threads that are one stage as a whole; what is left
+/// of all stands at the end, so that the sum is `total`.
+fn stages(
+    threads: &BTreeMap<&'static str, f64>,
+    total: f64,
+    told: &BTreeMap<&'static str, f64>,
+) -> BTreeMap<&'static str, f64> {
+    let mut stages: BTreeMap<_, _> = told.iter().map(|(stage, ns)| (*stage, ns / 1000.0)).collect();
+    for thread in ["checkpoint", "client", "feedback"] {
+        *stages.entry(thread).or_default() += threads.get(thread).copied().unwrap_or(0.0);
+    }
+    stages.values_mut().for_each(|us| *us = (*us * 1000.0).round() / 1000.0);
+    let other = total - stages.values().sum::<f64>();
+    stages.insert("other", (other * 1000.0).round() / 1000.0);
+    stages
 }
 
 fn written(ground: &Ground, topic: &str) -> Result<usize, Failure> {
@@ -190,7 +203,7 @@ struct Worker {
 
 #[derive(Default)]
 struct Heard {
-    commits: Vec<Commit>,
+    told: Told,
     /// What it said last that was not about a transaction.
     said: VecDeque<String>,
     ended: bool,
@@ -201,7 +214,7 @@ impl Worker {
         let unstarted =
             |error: std::io::Error| Failure::Internal(format!("`ward run` did not start: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(unstarted)?);
-        command.arg("run").args(["--workers", &ground.workers.to_string()]);
+        command.args(["run", "--stages"]).args(["--workers", &ground.workers.to_string()]);
         command.args(["--bootstrap", ground.connection.bootstrap()]).arg("--state").arg(&ground.state);
         if let Some(config) = &options.source.config {
             command.arg("--config").arg(config);
@@ -224,7 +237,7 @@ impl Worker {
             .env("WARD__RUN__COMMIT_INTERVAL", format!("{}ms", run.commit_interval.as_millis()))
             .env("WARD__RUN__SESSION_TIMEOUT", format!("{}s", run.session_timeout.as_secs()))
             .env("WARD__LOG__FORMAT", "json")
-            .env("WARD__LOG__FILTER", "info,wardstream::telemetry=debug")
+            .env("WARD__LOG__FILTER", "info,wardstream::telemetry=debug,wardstream::runtime::worker=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -248,10 +261,10 @@ impl Worker {
     }
 
     /// Nothing of it is kept, so it need not end in order.
-    fn stop(self) -> Vec<Commit> {
+    fn stop(self) -> Told {
         let heard = Arc::clone(&self.heard);
         drop(self);
-        std::mem::take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner).commits)
+        std::mem::take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner).told)
     }
 }
 
@@ -265,12 +278,12 @@ impl Drop for Worker {
 
 fn listen(said: ChildStderr, heard: &Mutex<Heard>) {
     for line in BufReader::new(said).lines().map_while(Result::ok) {
-        let now = Instant::now();
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         match serde_json::from_str::<Line>(&line) {
-            Ok(Line { message, took_us: Some(took) }) if message == "published" => {
-                heard.commits.push((now, Duration::from_micros(took)));
+            Ok(Line { message, took_us: Some(took), .. }) if message == "published" => {
+                heard.told.commits.push((Instant::now(), Duration::from_micros(took)));
             }
+            Ok(Line { message, spent: Some(spent), .. }) if message == "stages" => heard.told.spent(&spent),
             _ => {
                 heard.said.push_back(line);
                 if heard.said.len() > SAID_MAX {
@@ -282,11 +295,12 @@ fn listen(said: ChildStderr, heard: &Mutex<Heard>) {
     heard.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
 }
 
-/// A line of the log, as far as it is about a transaction.
+/// A line of the log, as far as it is about a transaction or tells of the stages.
 #[derive(serde::Deserialize)]
 struct Line {
     message: String,
     took_us: Option<u64>,
+    spent: Option<String>,
 }
 
 const LOOK_PAUSE: Duration = Duration::from_millis(20);

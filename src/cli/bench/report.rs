@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::latency::Quantiles;
+use crate::ports::stages::Stage;
 
 /// One run of the pipeline, or of the pass. Rates are of the measured events; bytes of all.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -19,6 +20,8 @@ pub(super) struct Report {
     /// CPU of the measured process only, client library included.
     pub(super) events_per_cpu_second: f64,
     pub(super) cpu_us_per_event: CpuCost,
+    /// The same by stage of the way.
+    pub(super) stages: BTreeMap<&'static str, f64>,
     /// Keys and values, before compression.
     pub(super) bytes_out_per_event: f64,
     pub(super) bytes_out: BTreeMap<&'static str, f64>,
@@ -34,7 +37,7 @@ pub(super) struct Report {
 #[derive(Clone, Debug, serde::Serialize)]
 pub(super) struct CpuCost {
     pub(super) total: f64,
-    pub(super) stages: BTreeMap<&'static str, f64>,
+    pub(super) threads: BTreeMap<&'static str, f64>,
     /// Of the broker's process, where it runs on this machine and may be seen.
     pub(super) broker: Option<f64>,
 }
@@ -97,9 +100,9 @@ impl Report {
         row("events/s", &|report| whole(report.events_per_second));
         row("events/CPU second", &|report| whole(report.events_per_cpu_second));
         row("CPU us/event", &|report| format!("{:.2}", report.cpu_us_per_event.total));
-        for stage in ["lanes", "publish", "client", "checkpoint", "feedback", "other"] {
+        for stage in Stage::ALL.map(Stage::name).into_iter().chain(["client", "feedback", "other"]) {
             row(&format!("  {stage}"), &|report| {
-                format!("{:.2}", report.cpu_us_per_event.stages.get(stage).copied().unwrap_or(0.0))
+                format!("{:.2}", report.stages.get(stage).copied().unwrap_or(0.0))
             });
         }
         row("broker's CPU us/event", &|report| {

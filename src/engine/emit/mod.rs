@@ -53,17 +53,36 @@ use crate::model::id::Digest;
 /// Appends the single-object Avro of `decision` to `out` and returns the new chain:
 /// BLAKE3 over the 32 bytes of `chain` and the decision's datum with its `chain` empty.
 pub fn decision_avro(decision: &Decision<'_>, chain: Digest, out: &mut Vec<u8>) -> Digest {
+    decision_unchained(decision, out).chain(chain, out)
+}
+
+/// The same up to the chain, for who wants to know what either half costs.
+pub fn decision_unchained(decision: &Decision<'_>, out: &mut Vec<u8>) -> Unchained {
     let start = out.len();
     avro(&DECISION, &Chained::<false> { decision, chain: None }, out);
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&chain.0);
-    hasher.update(out.get(start + HEADER_BYTES..).unwrap_or_default());
-    let chain = Digest(*hasher.finalize().as_bytes());
-    // The datum ends with the length of an empty text, one zero byte: it becomes 64 and the digits.
-    out.pop();
-    out.extend_from_slice(&chain::LENGTH);
-    chain.append_hex(out);
-    chain
+    Unchained { datum: start + HEADER_BYTES }
+}
+
+/// A decision at the end of a buffer, its chain still empty.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a decision without its chain is none"]
+pub struct Unchained {
+    datum: usize,
+}
+
+impl Unchained {
+    /// Fills in the chain, and returns it.
+    pub fn chain(self, before: Digest, out: &mut Vec<u8>) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&before.0);
+        hasher.update(out.get(self.datum..).unwrap_or_default());
+        let chain = Digest(*hasher.finalize().as_bytes());
+        // The datum ends with the length of an empty text, one zero byte: it becomes 64 and the digits.
+        out.pop();
+        out.extend_from_slice(&chain::LENGTH);
+        chain.append_hex(out);
+        chain
+    }
 }
 
 /// Appends the JSON of `decision`, without a line feed, and returns the new chain (the same one).

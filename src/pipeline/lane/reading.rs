@@ -134,7 +134,8 @@ mod tests {
             model: None,
         };
         let setting = Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME };
-        let with = With { setting, tables: &NoTables, store, writers: &NO_WRITERS, tracer: None };
+        let with =
+            With { setting, tables: &NoTables, store, writers: &NO_WRITERS, tracer: None, stages: None };
         let value = format!(
             r#"{{"event_id":"{offset}","tenant":"acme","user_id":"ada","occurred_at":"2026-01-05T09:0{offset}:00Z",{what}}}"#
         );

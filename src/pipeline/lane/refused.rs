@@ -95,6 +95,7 @@ mod tests {
             store: &store,
             writers: &NO_WRITERS,
             tracer: None,
+            stages: None,
         };
         let offer = |(offset, app): (i64, &&str)| {
             let value = format!(

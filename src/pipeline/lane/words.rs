@@ -5,6 +5,7 @@ use crate::engine::emit;
 use crate::engine::step::Setting;
 use crate::model::id::Id128;
 use crate::model::{Action, EventType, Level, Reject};
+use crate::ports::stages::{Stage, Stopwatch};
 use crate::ports::store::StateStore;
 use crate::ports::tables::Tables;
 use crate::ports::tracer::Tracer;
@@ -99,6 +100,17 @@ pub struct With<'w> {
     pub writers: &'w Writers,
     /// `None`: traces are neither looked for nor handed on.
     pub tracer: Option<&'w dyn Tracer>,
+    /// `None`: nobody measures.
+    pub stages: Option<&'w dyn Stopwatch>,
+}
+
+impl With<'_> {
+    /// Says that a stage of the record at hand has ended.
+    pub fn lap(&self, stage: Stage) {
+        if let Some(stages) = self.stages {
+            stages.lap(stage);
+        }
+    }
 }
 
 /// What became of a record.

@@ -101,6 +101,7 @@ fn unit(tracer: Option<&dyn Tracer>) -> std::sync::Arc<Unit> {
         store: &store,
         writers: &NO_WRITERS,
         tracer,
+        stages: None,
     };
     let headers: &[Header<'_>] = &[("traceparent", ONE.as_bytes()), ("tracestate", b"a=1")];
     for (offset, headers) in (0..).zip([headers, &[], headers, headers]) {

@@ -9,6 +9,7 @@ use crate::pipeline::drift::Drifted;
 use crate::pipeline::lane::{Offered, With};
 use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::source::Arrival;
+use crate::ports::stages::{Stage, Stopwatch};
 use crate::ports::tracer::Tracer;
 use crate::runtime::stop::ProcessClock;
 use crate::telemetry::Happened;
@@ -39,13 +40,20 @@ impl Worker {
         let (format, writers) = (shared.settings.format, shared.lookup.writers());
         let (tables, store) = (&*footing.tables, &*shared.store);
         let tracer = shared.spans.as_ref().map(|spans| spans as &dyn Tracer);
-        let with = With { setting, tables, store, writers: &writers, tracer };
+        let hand = self.hand.as_ref();
+        let stages = hand.map(|hand| hand as &dyn Stopwatch);
+        let with = With { setting, tables, store, writers: &writers, tracer, stages };
         let (dispatch, drift, worker) = (&mut self.dispatch, &mut self.drift, self.number);
         let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
         let (deferred, mut held) = (&mut self.deferred, None);
+        if let Some(hand) = hand {
+            hand.lap(Stage::Dispatch);
+            hand.begin_records();
+        }
         self.source
             .poll(wait, &mut |arrival| match arrival {
                 Arrival::Record(record) => {
+                    with.lap(Stage::Fetch);
                     intake.tick(&shared.clock);
                     if let Some(id) = shared.lookup.missing(&record, format, &writers) {
                         held = Some((record.partition, Awaited { id, offset: record.offset }));
@@ -64,6 +72,9 @@ impl Worker {
                         Ok(_) => {}
                         Err(error) => Happened::StoreFailed { why: &error.to_string() }.emit(),
                     }
+                    if let Some(hand) = hand {
+                        hand.end_record();
+                    }
                     !intake.is_due() || !(intake.is_over() || dispatch.is_full())
                 }
                 Arrival::Assigned(partitions) => {
@@ -81,6 +92,9 @@ impl Worker {
                 }
             })
             .map_err(ended)?;
+        if let Some(hand) = hand {
+            hand.end_records();
+        }
         if let Some((partition, awaited)) = held {
             // From here on nothing of it comes, until it is started again at this very record.
             self.source.hold(partition).map_err(ended)?;

@@ -82,8 +82,14 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         told: &mut dyn FnMut(Told<'_>),
     ) -> Result<(), Failure> {
         let Self { dispatch, source, store, .. } = self;
-        let with =
-            With { setting: *setting, tables, store: store.as_ref(), writers: &NO_WRITERS, tracer: None };
+        let with = With {
+            setting: *setting,
+            tables,
+            store: store.as_ref(),
+            writers: &NO_WRITERS,
+            tracer: None,
+            stages: None,
+        };
         // A full worker still listens: to what the group says, and to nothing else.
         source.pause(dispatch.is_full())?;
         source.poll(Duration::ZERO, &mut |arrival| {
