@@ -249,7 +249,7 @@ impl Admin {
     }
 
     fn unreachable(&self, waited: Duration, error: &KafkaError) -> Failure {
-        match error.rdkafka_error_code() {
+        match code(error) {
             Some(code) if !is_distance(error) => refused("the request", code),
             Some(code) => Failure::Unreachable {
                 bootstrap: self.connection.bootstrap().to_owned(),
@@ -292,7 +292,7 @@ fn note(metadata: &Metadata, names: &[&str], there: &mut BTreeMap<String, There>
 /// The broker is away, as opposed to unwilling.
 pub(super) fn is_distance(error: &KafkaError) -> bool {
     matches!(
-        error.rdkafka_error_code(),
+        code(error),
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::AllBrokersDown
@@ -308,6 +308,14 @@ pub(super) fn is_distance(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::CoordinatorLoadInProgress
         )
     )
+}
+
+/// The crate gives none for a whole request of an admin client.
+fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
 }
 
 pub(super) fn refused(what: &str, code: RDKafkaErrorCode) -> Failure {
@@ -356,3 +364,20 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_SLICE: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_was_not_answered_in_time_is_told_from_a_refusal() {
+        for (error, expected) in [
+            (KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut), true),
+            (KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut), true),
+            (KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed), false),
+            (KafkaError::Canceled, false),
+        ] {
+            assert_eq!(is_distance(&error), expected, "{error}");
+        }
+    }
+}
