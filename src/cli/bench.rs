@@ -3,7 +3,7 @@
 //! `pipeline` is `ward run` itself, as a process of its own, over topics that nobody else has. `pass`
 //! then reads the same input again and writes the very bytes that the pipeline wrote, in transactions
 //! that it closes by the same rules: what the broker, the client and the transactions cost when nothing
-//! is decided.
+//! is decided. `restore` is about starts: with an empty store, after a stop, after a kill.
 
 mod cpu;
 mod ground;
@@ -11,8 +11,10 @@ mod latency;
 mod load;
 mod pass;
 mod pipeline;
+mod process;
 mod recorded;
 mod report;
+mod restore;
 mod stages;
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use std::time::Duration;
 use super::flags::Source;
 use super::interrupt::Interrupt;
 use super::{Failure, print};
-use ground::Ground;
+use ground::{Ground, Wanted};
 use report::{Against, Report};
 
 /// Measure the pipeline on a broker, or the ceiling that the broker sets. Makes its own topics, and
@@ -33,6 +35,9 @@ pub(super) enum Args {
     /// Run the pipeline, then only read the same input and, in the same transactions, write the very bytes
     /// that the pipeline wrote: the ceiling of the same run.
     Pass(Options),
+    /// Restore the profiles of many users from the changelog, and start again after a stop and after a
+    /// kill: how long until every partition is served.
+    Restore(restore::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,9 +94,15 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let (options, passes) = match args {
         Args::Pipeline(options) => (options, false),
         Args::Pass(options) => (options, true),
+        Args::Restore(options) => return restore::run(&options, &Interrupt::listen_for(CLEARED_WITHIN)),
     };
     let interrupt = Interrupt::listen_for(CLEARED_WITHIN);
-    let ground = Ground::prepare(&options)?;
+    let ground = Ground::prepare(&Wanted {
+        source: &options.source,
+        commit_interval: options.commit_interval.as_deref(),
+        workers: options.workers,
+        partitions: options.partitions,
+    })?;
     let mut load = load::Load::new(&options, &ground)?;
     let progress = Progress::new();
     progress.says("loading events");

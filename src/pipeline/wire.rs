@@ -15,7 +15,7 @@ use crate::ports::source::Record;
 pub(super) const MARK_KEY: &[u8] = b"\0mark";
 
 /// Appends the stored form of a part.
-pub(super) fn profile(part: Part, state: &[u8], out: &mut Vec<u8>) {
+pub fn profile(part: Part, state: &[u8], out: &mut Vec<u8>) {
     profile_avro(&ProfilePart { part: part.name().into(), format: FORMAT, state }, out);
 }
 

@@ -5,13 +5,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Failure, Options};
+use super::{Failure, Source};
 use crate::adapters::kafka::topics::{self, Names};
 use crate::adapters::kafka::{Admin, Connection};
 use crate::app;
 use crate::cli::now;
 use crate::config::{Flag, Settings};
 use crate::engine::decode::Format;
+use crate::pipeline::lane::Rendering;
 
 pub(super) struct Ground {
     pub(super) settings: Settings,
@@ -26,14 +27,22 @@ pub(super) struct Ground {
     removed: bool,
 }
 
+/// What is asked of the ground.
+pub(super) struct Wanted<'w> {
+    pub(super) source: &'w Source,
+    pub(super) commit_interval: Option<&'w str>,
+    pub(super) workers: Option<u16>,
+    pub(super) partitions: i32,
+}
+
 impl Ground {
-    pub(super) fn prepare(options: &Options) -> Result<Self, Failure> {
-        let mut said = options.source.said();
-        if let Some(interval) = &options.commit_interval {
-            let value = toml::Value::from(interval.as_str()).to_string();
+    pub(super) fn prepare(wanted: &Wanted<'_>) -> Result<Self, Failure> {
+        let mut said = wanted.source.said();
+        if let Some(interval) = wanted.commit_interval {
+            let value = toml::Value::from(interval).to_string();
             said.push(Flag { name: "--commit-interval", path: "run.commit_interval", value });
         }
-        let loaded = app::load(options.source.config.as_deref(), &said);
+        let loaded = app::load(wanted.source.config.as_deref(), &said);
         let mut settings = loaded.sound().map_err(Failure::mistakes)?;
         refuse_foreign(&settings)?;
         let run = format!("ward-bench-{}-{}", std::process::id(), now().micros() / 1_000_000);
@@ -45,13 +54,13 @@ impl Ground {
         // Where nobody answers there is nothing to make, and nothing to clear away after.
         admin.brokers(connection.connect_timeout().unwrap_or(app::PATIENCE))?;
         let state = PathBuf::from(format!("{}-{run}", settings.run.state_dir.display()));
-        let workers = options.workers.or(settings.run.workers).unwrap_or_else(cores);
+        let workers = wanted.workers.or(settings.run.workers).unwrap_or_else(cores);
         let ground = Self {
             settings,
             connection,
             names: names(&run),
             copies: names(&format!("{run}-pass")),
-            partitions: options.partitions,
+            partitions: wanted.partitions,
             workers,
             state,
             admin,
@@ -59,6 +68,15 @@ impl Ground {
         };
         ground.make()?;
         Ok(ground)
+    }
+
+    /// How events are written for the pipeline to read.
+    pub(super) const fn written(&self) -> Rendering {
+        match self.settings.topics.events.format {
+            Format::Json | Format::CloudEvents => Rendering::Json,
+            // The other two were refused.
+            Format::Avro | Format::AvroBare | Format::Confluent => Rendering::Avro,
+        }
     }
 
     fn make(&self) -> Result<(), Failure> {

@@ -7,7 +7,6 @@ use crate::adapters::kafka::Publisher;
 use crate::cli::now;
 use crate::cli::simulate::sink::{Pace, keyed};
 use crate::cli::simulate::{Asked, Run, up_to_now, world};
-use crate::engine::decode::Format;
 use crate::model::trace::TraceParent;
 use crate::pipeline::intake::partition_of;
 use crate::pipeline::lane::Rendering;
@@ -39,15 +38,10 @@ impl Load {
         };
         let max_age_days = ground.settings.identity.max_age.map(|age| age.as_secs() / 86_400);
         let events = up_to_now(&asked, &world(&options.geo)?, now(), max_age_days)?;
-        let written = match ground.settings.topics.events.format {
-            Format::Json | Format::CloudEvents => Rendering::Json,
-            // The other two were refused.
-            Format::Avro | Format::AvroBare | Format::Confluent => Rendering::Avro,
-        };
         let publisher = Publisher::prompt(&ground.connection)?;
         Ok(Self {
             events,
-            written,
+            written: ground.written(),
             publisher,
             bulk,
             rate: options.rate,

@@ -1,16 +1,14 @@
 //! The pipeline as it runs in production: a process of its own, over this run's topics.
 #![expect(clippy::disallowed_methods, reason = "measures a process, and paces its looks at it")]
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::cpu::{self, Cpu};
 use super::ground::Ground;
 use super::latency::{self, Quantiles};
 use super::load::Load;
+use super::process::Worker;
 use super::report::{CpuCost, Report};
 use super::stages::Told;
 use super::{Failure, Interrupt, Options};
@@ -23,14 +21,14 @@ pub(super) fn run(
     load: &mut Load,
     interrupt: &Interrupt,
 ) -> Result<Report, Failure> {
-    let worker = Worker::start(options, ground)?;
+    let worker = Worker::start(options.source.config.as_deref(), &options.geo, ground)?;
     let course = Course {
         connection: &ground.connection,
         topic: &ground.names.events,
         partitions: ground.partitions,
         warm: options.warm().into(),
         total: load.bulk_size(),
-        process: worker.process.id(),
+        process: worker.id(),
         alive: &|| worker.alive(),
     };
     let covered = course.cover(&broker(ground), interrupt)?;
@@ -43,7 +41,7 @@ pub(super) fn run(
         usize::try_from(rated).unwrap_or(usize::MAX),
         || load.at_rate(ground, rated, &input, interrupt),
     )?;
-    let told = worker.stop();
+    let told = worker.kill();
     report("pipeline", options, ground, &ground.names, &covered, &told, latency)
 }
 
@@ -195,114 +193,5 @@ pub(super) fn broker(ground: &Ground) -> Option<u32> {
     here.then(|| cpu::listener(port.parse().ok()?)).flatten()
 }
 
-/// `ward run`.
-struct Worker {
-    process: Child,
-    heard: Arc<Mutex<Heard>>,
-}
-
-#[derive(Default)]
-struct Heard {
-    told: Told,
-    /// What it said last that was not about a transaction.
-    said: VecDeque<String>,
-    ended: bool,
-}
-
-impl Worker {
-    fn start(options: &Options, ground: &Ground) -> Result<Self, Failure> {
-        let unstarted =
-            |error: std::io::Error| Failure::Internal(format!("`ward run` did not start: {error}"));
-        let mut command = Command::new(std::env::current_exe().map_err(unstarted)?);
-        command.args(["run", "--stages"]).args(["--workers", &ground.workers.to_string()]);
-        command.args(["--bootstrap", ground.connection.bootstrap()]).arg("--state").arg(&ground.state);
-        if let Some(config) = &options.source.config {
-            command.arg("--config").arg(config);
-        }
-        if options.geo.is_empty() {
-            command.args(["--geo", "builtin"]);
-        }
-        for geo in &options.geo {
-            command.arg("--geo").arg(geo);
-        }
-        for (topic, name) in ground.names.all() {
-            command.env(format!("WARD__TOPICS__{}__NAME", topic.to_uppercase()), name);
-        }
-        let run = &ground.settings.run;
-        command
-            .env("WARD__TOPICS__DECISIONS__FORMAT", "avro")
-            .env("WARD__KAFKA__GROUP", &ground.settings.kafka.group)
-            .env("WARD__RUN__INSTANCE", "bench")
-            .env("WARD__RUN__START", "earliest")
-            .env("WARD__RUN__COMMIT_INTERVAL", format!("{}ms", run.commit_interval.as_millis()))
-            .env("WARD__RUN__SESSION_TIMEOUT", format!("{}s", run.session_timeout.as_secs()))
-            .env("WARD__LOG__FORMAT", "json")
-            .env("WARD__LOG__FILTER", "info,wardstream::telemetry=debug,wardstream::runtime::worker=debug")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut process = command.spawn().map_err(unstarted)?;
-        let heard = Arc::new(Mutex::new(Heard::default()));
-        if let Some(said) = process.stderr.take() {
-            let heard = Arc::clone(&heard);
-            let listen = move || listen(said, &heard);
-            std::thread::Builder::new().name("listener".into()).spawn(listen).map_err(unstarted)?;
-        }
-        Ok(Self { process, heard })
-    }
-
-    fn alive(&self) -> Result<(), Failure> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if !heard.ended {
-            return Ok(());
-        }
-        let said = heard.said.iter().map(String::as_str).collect::<Vec<_>>().join("\n  ");
-        Err(Failure::input(format!("`ward run` ended; it said last:\n  {said}")))
-    }
-
-    /// Nothing of it is kept, so it need not end in order.
-    fn stop(self) -> Told {
-        let heard = Arc::clone(&self.heard);
-        drop(self);
-        std::mem::take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner).told)
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // One that has ended cannot be ended, and is only waited for.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn listen(said: ChildStderr, heard: &Mutex<Heard>) {
-    for line in BufReader::new(said).lines().map_while(Result::ok) {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        match serde_json::from_str::<Line>(&line) {
-            Ok(Line { message, took_us: Some(took), .. }) if message == "published" => {
-                heard.told.commits.push((Instant::now(), Duration::from_micros(took)));
-            }
-            Ok(Line { message, spent: Some(spent), .. }) if message == "stages" => heard.told.spent(&spent),
-            _ => {
-                heard.said.push_back(line);
-                if heard.said.len() > SAID_MAX {
-                    heard.said.pop_front();
-                }
-            }
-        }
-    }
-    heard.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
-}
-
-/// A line of the log, as far as it is about a transaction or tells of the stages.
-#[derive(serde::Deserialize)]
-struct Line {
-    message: String,
-    took_us: Option<u64>,
-    spent: Option<String>,
-}
-
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 const STUCK: Duration = Duration::from_secs(60);
-const SAID_MAX: usize = 12;

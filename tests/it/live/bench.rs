@@ -52,6 +52,36 @@ fn pipeline_and_pass_are_measured_over_the_same_bytes() {
     assert!(pass["against"]["ratio"]["events_per_cpu_second"].as_f64().unwrap() > 0.0);
 }
 
+/// With an empty store, after a stop, after a kill: every partition is served again, and by its own way.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn starts_are_measured_until_every_partition_is_served() {
+    let world = World::bare(Broker::shared(), "");
+    let arguments = "bench restore --users 300 --people 4 --partitions 3 --workers 1 --json";
+    let mut arguments: Vec<_> = arguments.split(' ').collect();
+    let bootstrap = world.broker.bootstrap().to_owned();
+    arguments.extend(["--bootstrap", &bootstrap]);
+    let report: Value = serde_json::from_str(&said(Ok(world.ward(&arguments)))).unwrap();
+    let number = |name: &str| report[name].as_u64().unwrap();
+    // After a year everybody has a core and something that can be taken back.
+    assert!(number("parts") >= 600 && number("live_bytes") > 600 * 300, "{report}");
+    assert!(number("disk_bytes") > number("live_bytes") / 2, "{report}");
+    for (start, ways) in [
+        ("restore", &["no_store"][..]),
+        ("after_stop", &["continue"]),
+        // What the last checkpoint did not have is read again.
+        ("after_kill", &["continue", "replay"]),
+    ] {
+        let start = &report[start];
+        let taken = start["ways"].as_object().unwrap();
+        assert!(taken.keys().all(|way| ways.contains(&way.as_str())), "{start}");
+        assert_eq!(taken.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), 3, "{start}");
+        assert!(start["serving_seconds"].as_f64() >= start["first_seconds"].as_f64(), "{start}");
+        assert!(start["resident_bytes"].as_u64().unwrap() > 0, "{start}");
+    }
+    assert!(report["restore"]["changes"].as_u64().unwrap() >= number("parts"), "{report}");
+}
+
 /// However it ends, its topics go with it.
 #[test]
 #[ignore = "needs a broker: make test"]
