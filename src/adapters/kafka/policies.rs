@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::admin::{Failure, refused};
+use super::admin::{Failure, is_distance, reason, refused};
 use super::connection::Connection;
 use super::events::reader;
 use super::log::KafkaLog;
@@ -35,6 +35,11 @@ pub fn known(connection: &Connection, topic: &str) -> Result<BTreeSet<Digest>, F
     let consumer =
         reader(&connection.reader(), connection).map_err(|error| Failure::Client(error.to_string()))?;
     let told = |error: KafkaError| match error.rdkafka_error_code() {
+        Some(code) if is_distance(&error) => Failure::Unreachable {
+            bootstrap: connection.bootstrap().to_owned(),
+            waited: TIMEOUT,
+            reason: reason(code),
+        },
         Some(code) => refused(&format!("reading `{topic}`"), code),
         None => Failure::Client(error.to_string()),
     };
@@ -42,7 +47,9 @@ pub fn known(connection: &Connection, topic: &str) -> Result<BTreeSet<Digest>, F
     let (first, end) = loop {
         match consumer.fetch_watermarks(topic, PARTITION, TIMEOUT).map_err(told) {
             Ok(ends) => break ends,
-            Err(Failure::Refused { .. }) if began.elapsed() < TIMEOUT => std::thread::sleep(POLL),
+            Err(Failure::Refused { .. } | Failure::Unreachable { .. }) if began.elapsed() < TIMEOUT => {
+                std::thread::sleep(POLL);
+            }
             Err(failure) => return Err(failure),
         }
     };
