@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-core test-live soak storm bench demo geo kafka kafka-address kafka-stop doc clean-cache
+.PHONY: help setup lint test test-core test-live soak storm chaos bench demo geo kafka kafka-address kafka-stop doc clean-cache
 
 BROKER := tests/kafka/broker
 GEO := .cache/geo
@@ -49,6 +49,15 @@ soak: setup ## A million events scored, replayed with equality, and verified
 # `make storm SEED=N` plays one schedule again, and prints it if it fails.
 storm: ## A million schedules of faults, each against the fold of its events
 	SEEDS=$${SEEDS:-1000000} cargo test --locked --test it sim::swarm
+
+# `make chaos SEED=N` plays the faults of one seed again; NODES=3 on a cluster only.
+chaos: setup ## 200 real faults against a real Kafka of one node and of three; reports under target/chaos
+	tests/kafka/clients > /dev/null
+	nodes=($${NODES:-1 3})
+	for count in "$${nodes[@]}"; do
+		FAULTS=$$(( $${FAULTS:-200} / $${#nodes[@]} )) NODES=$$count \
+			cargo test --locked --test it live::chaos::whatever -- --include-ignored --nocapture
+	done
 
 bench: ## One event through the engine, and its decoding
 	cargo bench --locked

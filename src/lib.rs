@@ -9,6 +9,7 @@ pub mod pipeline;
 pub mod ports;
 pub mod simulate;
 
+pub mod halts;
 pub mod telemetry;
 
 pub mod adapters;

@@ -1,11 +1,13 @@
 //! Puts the parts together: the only file that knows every adapter.
 
+mod anew;
 mod check;
 mod observe;
 mod reload;
 mod renderings;
 mod run;
 mod schemas;
+mod unheld;
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
+use super::anew::again;
 use super::renderings::{self, Renderings};
-use super::{collector, connection, instance, needed_registry, observe, reload, tables, topic_names};
+use super::{collector, connection, instance, needed_registry, observe, reload, tables, topic_names, unheld};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
     Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions, policies,
@@ -129,6 +130,7 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
     threads.push(Thread::start("feedback", pulse, run)?);
     reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
     observe::canaries(settings, &shared)?;
+    unheld::begin(&connection, &names, &instance, stop.clone())?;
     if settings.metrics.listen.is_some() {
         observe::survey(&connection, &names, &shared)?;
     }
@@ -338,20 +340,6 @@ fn feedback_thread(
     }
 }
 
-fn again(stop: &Stop, what: &str, mut run: impl FnMut() -> Result<(), Ended>) -> Result<(), Ended> {
-    loop {
-        match run() {
-            Err(Ended::Again(why)) if !stop.is_set() => {
-                warn!(what, why, "begins anew");
-                std::thread::sleep(AGAIN_PAUSE);
-            }
-            // Told to stop, and not in order: what was open is decided again by the next owner.
-            Err(Ended::Again(_)) => return Ok(()),
-            other => return other,
-        }
-    }
-}
-
 struct Thread {
     name: String,
     pulse: Pulse,
@@ -416,7 +404,9 @@ fn leave(threads: Vec<Thread>) -> Result<(), Failure> {
         let ended = match thread.handle.join() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Ended::Refused(why))) => Err(Failure::input(why)),
-            Ok(Err(Ended::Again(why) | Ended::Broken(why))) => Err(Failure::Internal(why)),
+            Ok(Err(Ended::Again(why) | Ended::Displaced(why) | Ended::Broken(why))) => {
+                Err(Failure::Internal(why))
+            }
             Err(_) => Err(Failure::Internal(format!("thread {} panicked", thread.name))),
         };
         if outcome.is_ok() {
@@ -485,7 +475,6 @@ const LEAVE_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// What is left of the 5 s.
 const SPANS_PATIENCE: Duration = Duration::from_millis(400);
 const LEAVE_PAUSE: Duration = Duration::from_millis(5);
-const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Decoded profiles that a process keeps at hand if it has all partitions, about 3 KiB each: what was
 /// read costs a look-up, what was not a read of the store.
 const PROFILES_CACHED: usize = 120_000;

@@ -163,7 +163,7 @@ fn thread<T: Send + 'static>(
 }
 
 fn ended(ended: Ended) -> Failure {
-    let (Ended::Refused(why) | Ended::Again(why) | Ended::Broken(why)) = ended;
+    let (Ended::Refused(why) | Ended::Again(why) | Ended::Displaced(why) | Ended::Broken(why)) = ended;
     Failure::Internal(format!("the demo's worker ended: {why}"))
 }
 

@@ -266,6 +266,7 @@ fn copy(
 fn ended(failure: Failure) -> Ended {
     match failure {
         Failure::Fatal(why) => Ended::Refused(why),
+        Failure::Fenced(why) => Ended::Displaced(why),
         other => Ended::Again(other.to_string()),
     }
 }

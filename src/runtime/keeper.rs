@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::custody::Ticket;
+use crate::halts::{self, Point};
 use crate::ports::store::{Batch, StateStore, StoreError};
 use crate::telemetry::Happened;
 
@@ -146,6 +147,7 @@ fn keep(
         match errand {
             Errand::Verify(one) => unread.push_back(one),
             Errand::Keep { partition, ticket, batch } => {
+                halts::reach(if partitions == 0 { Point::BeforeCheckpoint } else { Point::AmidCheckpoint });
                 partitions += 1;
                 parts += batch.parts.len();
                 // Whose right has ended holds the lane no more: nobody misses the batch.
@@ -159,9 +161,12 @@ fn keep(
         next = errands.try_recv().ok();
     }
     if partitions > 0 {
+        // The last moment at which all of it may still be lost: applied, and not flushed.
+        halts::reach(Point::AmidCheckpoint);
         if let Err(error) = store.flush() {
             Happened::StoreFailed { why: &error.to_string() }.emit();
         }
+        halts::reach(Point::AfterCheckpoint);
         Happened::Checkpointed { partitions, parts, took: began.elapsed() }.emit();
     }
     true

@@ -28,6 +28,7 @@ use super::status::Status;
 use super::stop::{ProcessClock, Pulse, Stop};
 use crate::engine::emit::policy_avro;
 use crate::engine::step::Lifetime;
+use crate::halts::{self, Point};
 use crate::model::id::Digest;
 use crate::pipeline::dispatch::{Command, Dispatch, Pace};
 use crate::pipeline::drift::Drift;
@@ -75,6 +76,8 @@ pub enum Ended {
     Refused(String),
     /// The same worker may begin anew: it was fenced, or its client is worn out.
     Again(String),
+    /// Somebody joined the group under its name: another process, or a late self.
+    Displaced(String),
     /// Our own fault.
     Broken(String),
 }
@@ -321,6 +324,7 @@ impl Worker {
                 Happened::Released { worker: self.number, partitions: partitions.len(), lost: false }.emit();
                 self.shared.status.released(self.number, &partitions);
                 if !self.stopping {
+                    halts::reach(Point::BeforeRelease);
                     self.source.release(&partitions).map_err(ended)?;
                 }
             }
@@ -447,6 +451,7 @@ const fn kind(failure: &Failure) -> &'static str {
 fn ended(failure: Failure) -> Ended {
     match failure {
         Failure::Fatal(why) => Ended::Refused(why),
+        Failure::Fenced(why) => Ended::Displaced(why),
         other => Ended::Again(other.to_string()),
     }
 }

@@ -98,7 +98,8 @@ impl Admin {
             return Ok(());
         }
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let options = AdminOptions::new().request_timeout(Some(patience.min(REQUEST_TIMEOUT)));
+        // It has just answered: one that is slow would never be through with slices of less.
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
         let answers = self
             .runtime
             .block_on(self.client.describe_configs(&resources, &options))

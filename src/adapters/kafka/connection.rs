@@ -50,7 +50,13 @@ impl Connection {
         self
     }
 
-    pub(super) const fn assignment(&self) -> Assignment {
+    #[must_use]
+    pub const fn session_timeout(&self) -> Duration {
+        self.session_timeout
+    }
+
+    #[must_use]
+    pub const fn assignment(&self) -> Assignment {
         self.assignment
     }
 

@@ -276,12 +276,12 @@ pub(super) fn record<'m>(message: &'m BorrowedMessage<'_>, headers: &'m [(&'m st
 /// `renews`: credentials that were good and ran out become good again, when somebody renews the token.
 fn failure(topic: &str, error: &KafkaError, renews: bool) -> Result<(), Failure> {
     if let KafkaError::MessageConsumptionFatal(code) = error {
-        return Err(Failure::Fatal(match code {
-            RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::Fenced => {
-                "another process runs under the same instance name: give each its own --instance".into()
-            }
-            _ => format!("the consumer cannot go on: {}", reason(*code)),
-        }));
+        return Err(match code {
+            RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::Fenced => Failure::Fenced(
+                "another process runs under the same instance name: give each its own --instance".into(),
+            ),
+            _ => Failure::Fatal(format!("the consumer cannot go on: {}", reason(*code))),
+        });
     }
     match error.rdkafka_error_code() {
         None | Some(RDKafkaErrorCode::PartitionEOF) => Ok(()),

@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use super::admin::{is_distance, reason};
 use super::connection::Connection;
 use super::events::Events;
+use crate::halts::{self, Point};
 use crate::ports::stages::{Stage, Stopwatch};
 
 /// One record on its way. `slot` comes back with its delivery.
@@ -157,6 +158,7 @@ fn attempt<'a>(
     stages: Option<&dyn Stopwatch>,
 ) -> Result<(), Trouble> {
     producer.begin_transaction().map_err(|error| verdict(producer, "begin", &error, false))?;
+    halts::reach(Point::BeforeProduce);
     let handed_over = hand_over(producer, transaction, records);
     if let Some(stages) = stages {
         stages.lap(Stage::Produce);
@@ -174,10 +176,14 @@ fn attempt<'a>(
         }
         Err(trouble) => return Err(abort(producer, trouble)),
     }
+    halts::reach(Point::AfterProduce);
     producer
         .send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT)
         .map_err(|error| verdict(producer, "send offsets", &error, true))?;
-    producer.commit_transaction(COMMIT_TIMEOUT).map_err(|error| verdict(producer, "commit", &error, true))
+    halts::reach(Point::AfterOffsets);
+    producer.commit_transaction(COMMIT_TIMEOUT).map_err(|error| verdict(producer, "commit", &error, true))?;
+    halts::reach(Point::AfterCommit);
+    Ok(())
 }
 
 /// Enqueues every record and returns how many there were.

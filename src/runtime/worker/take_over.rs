@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::{Assignment, Ended, Worker, ended};
+use crate::halts::{self, Point};
 use crate::pipeline::recover::{Because, Way};
 use crate::pipeline::restore::{self, Progress, Taken, Trouble};
 use crate::ports::clock::Clock as _;
+use crate::ports::failure::Failure;
 use crate::ports::source::{Arrival, Source};
 use crate::runtime::status::Phase;
 use crate::runtime::stop::Pulse;
@@ -30,7 +32,10 @@ impl Worker {
             self.shared.wishes,
             &mut |progress| !stop.is_set() && watch.goes_on(progress, source.as_mut()),
         );
-        let Watch { deferred, again, paused, .. } = watch;
+        let Watch { deferred, again, paused, failed, .. } = watch;
+        if let Some(failure) = failed {
+            return Err(ended(failure));
+        }
         // What is not started again would go on behind what was read here and dropped: so not doing it
         // ends the worker, and the next one begins at what is committed.
         if paused {
@@ -88,6 +93,8 @@ struct Watch {
     deferred: Vec<Assignment>,
     /// Records that came although everything was paused: to be read again.
     again: BTreeMap<i32, i64>,
+    /// The member can go on no more; it is told once.
+    failed: Option<Failure>,
 }
 
 impl Watch {
@@ -100,11 +107,13 @@ impl Watch {
             paused: false,
             deferred: Vec::new(),
             again: BTreeMap::new(),
+            failed: None,
         }
     }
 
     fn goes_on(&mut self, progress: Progress, source: &mut dyn Source) -> bool {
         self.pulse.beat();
+        halts::reach(Point::AmidRestore);
         let because = progress.because.map_or("behind", Because::name);
         self.restoring.at(progress.offset, progress.end, progress.records, because);
         if self.polled.elapsed() < POLL_EVERY {
@@ -128,6 +137,10 @@ impl Watch {
         });
         if let Err(failure) = polled {
             warn!(%failure, "polling while restoring");
+            if matches!(failure, Failure::Fatal(_) | Failure::Fenced(_)) {
+                self.failed = Some(failure);
+                return false;
+            }
         }
         let partition = self.partition;
         !self.deferred.iter().any(|assignment| match assignment {

@@ -67,6 +67,44 @@ impl Broker {
             .run("stop", &["--kill".to_owned()]);
     }
 
+    /// The same for one node of several, or of one.
+    #[track_caller]
+    pub(super) fn start_node(&self, node: u64) {
+        self.of_node("start", node, &[]);
+    }
+
+    #[track_caller]
+    pub(super) fn kill_node(&self, node: u64) {
+        self.of_node("stop", node, &["--kill"]);
+    }
+
+    /// Ends one in order, and keeps its data.
+    #[track_caller]
+    pub(super) fn stop_node(&self, node: u64) {
+        self.of_node("stop", node, &["--keep"]);
+    }
+
+    /// Sends a signal to one by its name.
+    #[track_caller]
+    pub(super) fn signal_node(&self, node: u64, signal: &str) {
+        let own = self.own.as_ref().expect("only an own broker is stopped by a test");
+        let pid = std::fs::read_to_string(own.node(node).join("broker.pid")).unwrap();
+        said(Command::new("kill").args([format!("-{signal}"), pid.trim().to_owned()]).output());
+    }
+
+    /// Where a node keeps its logs.
+    pub(super) fn data(&self, node: u64) -> std::path::PathBuf {
+        self.own.as_ref().expect("only an own broker's data is known").node(node).join("data")
+    }
+
+    #[track_caller]
+    fn of_node(&self, command: &str, node: u64, more: &[&str]) {
+        let own = self.own.as_ref().expect("only an own broker is started and ended by a test");
+        let node = node.to_string();
+        let options = [&["--node", &node], more].concat();
+        own.run(command, &options.iter().map(|&option| option.to_owned()).collect::<Vec<_>>());
+    }
+
     pub(super) fn bootstrap(&self) -> &str {
         &self.settings["WARD_KAFKA"]
     }
@@ -231,6 +269,12 @@ impl Own {
     #[track_caller]
     fn run(&self, command: &str, options: &[String]) -> String {
         said(self.command(command, options).output())
+    }
+
+    fn node(&self, node: u64) -> std::path::PathBuf {
+        let whole = self.home.path().join("broker");
+        let own = whole.join(format!("node-{node}"));
+        if own.is_dir() { own } else { whole }
     }
 
     fn command(&self, command: &str, options: &[String]) -> Command {

@@ -8,6 +8,7 @@ mod adapter;
 mod backfill;
 mod bench;
 mod broker;
+mod chaos;
 mod deploy;
 mod erase;
 mod explain;

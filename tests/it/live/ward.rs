@@ -120,11 +120,19 @@ impl World {
     /// The same with the tables that the configuration names.
     #[track_caller]
     pub(super) fn run_without_geo(&self, instance: &str, more: &[&str]) -> Ward {
+        self.run_inside(&[], instance, more)
+    }
+
+    /// The same inside of another command, which ends as `ward`: what stands before its name.
+    #[track_caller]
+    pub(super) fn run_inside(&self, outer: &[&str], instance: &str, more: &[&str]) -> Ward {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let log = self.home.path().join(format!("{instance}-{count}.log"));
         let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_ward"))
+        let line = [outer, &[env!("CARGO_BIN_EXE_ward")]].concat();
+        let child = Command::new(line[0])
+            .args(&line[1..])
             .args(["run", "--instance", instance, "--config"])
             .arg(self.config())
             .arg("--state")
@@ -277,6 +285,15 @@ pub(super) struct Ward {
 impl Ward {
     pub(super) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits until the log says `what`.

@@ -7,7 +7,7 @@ mod checks;
 mod disk;
 mod input;
 mod meet;
-mod script;
+pub(crate) mod script;
 mod seen;
 mod worker;
 mod world;

@@ -30,10 +30,11 @@ const LAYERS: &[Layer] = &[
         "serde toml thiserror jiff blake3 libm ipnet rand_core rand_chacha",
     ),
     pure("pipeline", "model ports engine", "serde serde_json thiserror blake3 sha2 hashbrown foldhash"),
-    world("adapters", "model ports telemetry"),
+    world("halts", ""),
+    world("adapters", "model ports telemetry halts"),
     world("connectors", "model ports telemetry"),
     world("serve", "model ports engine access pipeline telemetry"),
-    world("runtime", "model ports engine access pipeline telemetry"),
+    world("runtime", "model ports engine access pipeline telemetry halts"),
     world("telemetry", "model ports"),
     world("config", "model ports engine access pipeline adapters connectors serve runtime telemetry"),
 ];

@@ -1,0 +1,43 @@
+//! What is kept of a stretch that went wrong: the processes' logs, and of each partition where something
+//! is wrong the broker's log, batch by batch with its markers. It tells a broker's fault from ours.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::field::Field;
+use super::judge::Judged;
+use super::report;
+use crate::live::broker::script;
+
+pub(super) fn keep(field: &Field, judged: &Judged, seed: u64) -> PathBuf {
+    let folder = report::folder().join(format!("{seed:016x}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    for entry in std::fs::read_dir(field.world.home.path()).unwrap().flatten() {
+        let name = entry.file_name();
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), folder.join(name)).unwrap();
+        }
+    }
+    let places = judged.places.iter().map(|(name, partition)| (*name, *partition));
+    // The input beside the output: whether it came twice is seen there.
+    let inputs = judged.places.iter().map(|(_, partition)| ("events", *partition));
+    for (name, partition) in places.chain(inputs) {
+        for node in 1..=field.nodes {
+            let log = field.world.broker.data(node).join(format!("{}-{partition}", field.world.topic(name)));
+            let Ok(entries) = std::fs::read_dir(&log) else { continue };
+            let files: Vec<_> = entries
+                .flatten()
+                .map(|entry| entry.path().display().to_string())
+                .filter(|path| path.ends_with(".log"))
+                .collect();
+            let dump = Command::new(script("broker"))
+                .args(["tool", "org.apache.kafka.tools.DumpLogSegments", "--print-data-log", "--files"])
+                .arg(files.join(","))
+                .output()
+                .unwrap();
+            let name = format!("dump-{name}-{partition}-node-{node}.txt");
+            std::fs::write(folder.join(name), [dump.stdout, dump.stderr].concat()).unwrap();
+        }
+    }
+    folder
+}
