@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::custody::{Custody, Ticket};
 use super::footing::{Current, Held};
@@ -296,10 +296,13 @@ impl Worker {
                 self.publisher.publish(units);
             }
             Command::Ask(partitions) => {
-                let grounds = {
+                let grounds: Result<Vec<_>, Failure> = {
                     let mut ledger = self.publisher.ledger();
                     partitions.iter().map(|partition| Ok((*partition, ledger.ground(*partition)?))).collect()
                 };
+                if let Err(failure) = &grounds {
+                    warn!(worker = self.number, %failure, "what became of a transaction is not known yet; asking again");
+                }
                 self.dispatch.answered(grounds, self.shared.clock.now());
             }
             Command::Checkpoint { partition, batch } => {

@@ -19,15 +19,16 @@ use super::carried::{change, mark_in_headers, marked, traced};
 use super::connection::Connection;
 use super::decisions::ReadMark;
 use super::events::{Events, reader};
+use super::hanging;
 use super::policies;
 use super::settings::Assignment;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
 use super::writer::{Outgoing, Slot, Trouble, Writer};
+use crate::halts::{self, Point};
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Enclosed, Ground, Hanging, Ledger, Mark, Output, Positions, ReadBack, Tail, Unit,
-    Witness,
+    Change, Committed, Enclosed, Ground, Ledger, Mark, Output, Positions, ReadBack, Tail, Unit, Witness,
 };
 use crate::ports::stages::{Stage, Stopwatch};
 
@@ -131,26 +132,6 @@ impl KafkaLedger {
         })
     }
 
-    /// The first open transaction in a lane's output partitions, if there is one.
-    ///
-    /// A hanging transaction of a producer id would be made visible by that id's next commit. The
-    /// broker ends one after its time-out; one that stays is a broker's fault, and ours to notice.
-    fn hanging(&mut self, partition: i32) -> Result<Option<Hanging>, Failure> {
-        for output in Output::ALL {
-            let topic = topic_of(&self.names, output).to_owned();
-            let readers = self.readers()?;
-            let high = watermarks(&readers.uncommitted, &topic, partition)?.end;
-            // What was never written hangs on nothing.
-            if high > 0 {
-                let offset = watermarks(&readers.committed, &topic, partition)?.end;
-                if offset < high {
-                    return Ok(Some(Hanging { topic, partition, offset }));
-                }
-            }
-        }
-        Ok(None)
-    }
-
     fn witness(&mut self, partition: i32) -> Result<Witness, Failure> {
         let read_mark = self.read_mark;
         let (decisions, profiles) = (self.names.decisions.clone(), self.names.profiles.clone());
@@ -240,14 +221,35 @@ impl Ledger for KafkaLedger {
         // Ends what an earlier owner of this transactional id left; only then do offsets stand still.
         self.writer.ready().map_err(|trouble| told(trouble, &[]))?;
         let (events, profiles) = (self.names.events.clone(), self.names.profiles.clone());
-        let committed = self.committed(partition)?;
+        let own = self.placement == Placement::OwnPartition;
+        let committed = match self.committed(partition) {
+            // An offset that is part of an open transaction is not told, however long one waits.
+            Err(failure @ Failure::Unreachable(_)) if own => {
+                let group = self.connection.group().to_owned();
+                let names = self.names.clone();
+                let readers = self.readers()?;
+                let found = hanging::in_outputs(readers, &names, partition)?;
+                let Some(hanging) = found.or_else(|| hanging::in_offsets(readers, &group)) else {
+                    return Err(failure);
+                };
+                let (nothing, witness) = (0..0, Witness::Never);
+                return Ok(Ground {
+                    committed: None,
+                    input: nothing.clone(),
+                    profiles: nothing,
+                    witness,
+                    hanging: Some(hanging),
+                });
+            }
+            committed => committed?,
+        };
         let readers = self.readers()?;
         let input = watermarks(&readers.uncommitted, &events, partition)?;
         let profiles = watermarks(&readers.uncommitted, &profiles, partition)?;
         // By key a record may go anywhere: what hangs there is for the lanes of those partitions to find,
         // and what was written there bears no witness of this one.
-        let own = self.placement == Placement::OwnPartition;
-        let hanging = if own { self.hanging(partition)? } else { None };
+        let names = self.names.clone();
+        let hanging = if own { hanging::in_outputs(self.readers()?, &names, partition)? } else { None };
         // Only a lane without an offset asks for a witness, and reading one is not free; behind an open
         // transaction nobody can read one.
         let asks = own && committed.is_none() && hanging.is_none();
@@ -284,7 +286,10 @@ impl Ledger for KafkaLedger {
         let topic = self.names.profiles.clone();
         let readers = self.readers()?;
         let all = watermarks(&readers.uncommitted, &topic, partition)?;
-        readers.scan(&topic, partition, from.max(all.start)..all.end, &mut |message| visit(change(message)))
+        readers.scan(&topic, partition, from.max(all.start)..all.end, &mut |message| {
+            halts::reach(Point::AmidRestore);
+            visit(change(message))
+        })
     }
 }
 
@@ -387,7 +392,7 @@ fn last<T>(
     Ok(Tail::of(None, range.start))
 }
 
-fn watermarks<C: ConsumerContext>(
+pub(super) fn watermarks<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
     partition: i32,
@@ -430,7 +435,7 @@ fn told(trouble: Trouble, units: &[Arc<Unit>]) -> Failure {
     }
 }
 
-const fn topic_of(names: &Names, output: Output) -> &str {
+pub(super) const fn topic_of(names: &Names, output: Output) -> &str {
     match output {
         Output::Decisions => names.decisions.as_str(),
         Output::Alerts => names.alerts.as_str(),
@@ -460,7 +465,7 @@ fn age(written: rdkafka::Timestamp) -> Duration {
 }
 
 const SLOTS: usize = 2;
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_WAIT: Duration = Duration::from_millis(20);
 /// An open transaction of a dead owner delays a reader by at most its time-out, 8 s.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(12);

@@ -12,6 +12,7 @@ mod connection;
 pub mod decisions;
 mod events;
 mod follow;
+mod hanging;
 mod ledger;
 mod log;
 pub mod permissions;

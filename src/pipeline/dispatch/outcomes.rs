@@ -87,7 +87,9 @@ impl Dispatch {
                 self.abort(&partitions);
             }
             Err(Failure::Unknown(_)) => {
-                self.doubt = partitions;
+                // What was lost meanwhile is nobody's question here: who has it now finds out. And to wait
+                // for its answer would hold up everything else.
+                self.doubt = partitions.into_iter().filter(|at| self.lane(*at).is_some()).collect();
                 self.back_off(now);
             }
             Err(Failure::Fenced(_)) => self.lost(&self.seats.keys().copied().collect::<Vec<_>>()),
@@ -244,6 +246,19 @@ mod tests {
             assert!(dispatch.wake_at() > at(now), "nothing is left to be done");
         }
         assert_eq!(tried, [(0, 1), (0, 2), (20, 1), (20, 2), (60, 1), (60, 2), (140, 1), (140, 2)]);
+    }
+
+    #[test]
+    fn what_was_lost_is_not_asked_for() {
+        let at = |millis| Tick(Duration::from_millis(millis));
+        let mut dispatch = Dispatch::new(Arc::new(settings()), super::super::Pace::default(), at(0));
+        dispatch.assigned(&[1]);
+        dispatch.in_flight = Some(vec![1]);
+        dispatch.lost(&[1]);
+        dispatch.published(Err(Failure::Unknown("timed out".into())), at(0));
+        dispatch.assigned(&[1]);
+        let command = dispatch.next(at(1_000));
+        assert!(matches!(command, Some(super::super::Command::TakeOver(1))), "{command:?}");
     }
 
     fn settings() -> crate::pipeline::lane::Settings {

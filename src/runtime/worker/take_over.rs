@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::{Assignment, Ended, Worker, ended};
-use crate::halts::{self, Point};
 use crate::pipeline::recover::{Because, Way};
 use crate::pipeline::restore::{self, Progress, Taken, Trouble};
 use crate::ports::clock::Clock as _;
@@ -113,7 +112,6 @@ impl Watch {
 
     fn goes_on(&mut self, progress: Progress, source: &mut dyn Source) -> bool {
         self.pulse.beat();
-        halts::reach(Point::AmidRestore);
         let because = progress.because.map_or("behind", Because::name);
         self.restoring.at(progress.offset, progress.end, progress.records, because);
         if self.polled.elapsed() < POLL_EVERY {

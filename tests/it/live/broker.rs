@@ -236,6 +236,17 @@ impl Broker {
         );
     }
 
+    /// Ends a transaction that hangs, as `kafka-transactions.sh` does.
+    pub(super) fn abort_transaction(&self, place: &[&str]) -> bool {
+        let output = Command::new(script("broker"))
+            .args(["tool", "org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server"])
+            .arg(self.bootstrap())
+            .arg("abort")
+            .args(place)
+            .output();
+        output.is_ok_and(|output| output.status.success())
+    }
+
     /// The names of all topics.
     pub(super) fn topics(&self) -> Vec<String> {
         let consumer: BaseConsumer =

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
 
 use super::broker::{Broker, said, script};
@@ -61,6 +63,21 @@ impl Open {
         }
         producer.flush(PATIENCE).unwrap();
         Self { producer }
+    }
+
+    /// Offsets of a group too: that of partition 0 of a topic.
+    #[track_caller]
+    pub(super) fn with_offsets(self, broker: &Broker, group: &str, topic: &str) -> Self {
+        let member: BaseConsumer = rdkafka::ClientConfig::new()
+            .set("bootstrap.servers", broker.bootstrap())
+            .set("group.id", group)
+            .create()
+            .unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, 0, Offset::Offset(1)).unwrap();
+        let member = member.group_metadata().unwrap();
+        self.producer.send_offsets_to_transaction(&offsets, &member, PATIENCE).unwrap();
+        self
     }
 
     #[track_caller]

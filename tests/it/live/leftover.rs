@@ -77,3 +77,32 @@ fn a_lane_whose_output_hangs_stops_and_the_others_go_on() {
     world.decisions_are_the_fold();
     assert_eq!(ward.end("TERM").0.code(), Some(0));
 }
+
+/// Where the group's offsets hang as well, the broker does not tell them to anybody: that must not pass for
+/// a broker that is away.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn offsets_that_hang_are_told_of_too() {
+    let world = World::new(Broker::shared(), 1, "");
+    let (decisions, events) = (world.topic("decisions"), world.topic("events"));
+    let stops = |hangs: &str| {
+        let mut ward = world.run("one", &["--workers", "1"]);
+        assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
+        let told = format!("a transaction hangs in `{hangs}`");
+        assert!(ward.log().contains(&told), "no `{told}` in:\n{}", ward.log());
+    };
+    let hanging = Open::begin(&world.broker, &world.topic("id"), std::slice::from_ref(&decisions))
+        .with_offsets(&world.broker, &world.group(), &events);
+    stops(&decisions);
+    hanging.abort();
+    let hanging = Open::begin(&world.broker, &world.topic("other"), &[]).with_offsets(
+        &world.broker,
+        &world.group(),
+        &events,
+    );
+    stops("__consumer_offsets");
+    hanging.abort();
+    let mut ward = world.run("one", &["--workers", "1"]);
+    ward.is_ready("0");
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+}

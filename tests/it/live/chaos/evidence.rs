@@ -1,7 +1,7 @@
 //! What is kept of a stretch that went wrong: the processes' logs, and of each partition where something
 //! is wrong the broker's log, batch by batch with its markers. It tells a broker's fault from ours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::field::Field;
@@ -22,22 +22,27 @@ pub(super) fn keep(field: &Field, judged: &Judged, seed: u64) -> PathBuf {
     // The input beside the output: whether it came twice is seen there.
     let inputs = judged.places.iter().map(|(_, partition)| ("events", *partition));
     for (name, partition) in places.chain(inputs) {
-        for node in 1..=field.nodes {
-            let log = field.world.broker.data(node).join(format!("{}-{partition}", field.world.topic(name)));
-            let Ok(entries) = std::fs::read_dir(&log) else { continue };
-            let files: Vec<_> = entries
-                .flatten()
-                .map(|entry| entry.path().display().to_string())
-                .filter(|path| path.ends_with(".log"))
-                .collect();
-            let dump = Command::new(script("broker"))
-                .args(["tool", "org.apache.kafka.tools.DumpLogSegments", "--print-data-log", "--files"])
-                .arg(files.join(","))
-                .output()
-                .unwrap();
-            let name = format!("dump-{name}-{partition}-node-{node}.txt");
-            std::fs::write(folder.join(name), [dump.stdout, dump.stderr].concat()).unwrap();
-        }
+        dump(field, &field.world.topic(name), partition, &folder);
     }
     folder
+}
+
+/// One partition as the broker's disk has it, of each node.
+pub(super) fn dump(field: &Field, topic: &str, partition: i64, folder: &Path) {
+    for node in 1..=field.nodes {
+        let log = field.world.broker.data(node).join(format!("{topic}-{partition}"));
+        let Ok(entries) = std::fs::read_dir(&log) else { continue };
+        let files: Vec<_> = entries
+            .flatten()
+            .map(|entry| entry.path().display().to_string())
+            .filter(|path| path.ends_with(".log"))
+            .collect();
+        let dump = Command::new(script("broker"))
+            .args(["tool", "org.apache.kafka.tools.DumpLogSegments", "--print-data-log", "--files"])
+            .arg(files.join(","))
+            .output()
+            .unwrap();
+        let name = format!("dump-{topic}-{partition}-node-{node}.txt");
+        std::fs::write(folder.join(name), [dump.stdout, dump.stderr].concat()).unwrap();
+    }
 }

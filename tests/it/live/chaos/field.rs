@@ -12,6 +12,7 @@ use wardstream::engine::policy::Policy;
 
 use super::feeder::Feeder;
 use super::proxy::Door;
+use super::{evidence, report};
 use crate::live::broker::Broker;
 use crate::live::ward::{Ward, World};
 
@@ -28,6 +29,7 @@ pub(super) struct Field {
     asker: BaseConsumer,
     policies: Vec<Policy>,
     variant: u64,
+    aborted: BTreeSet<String>,
     /// What was not foreseen.
     pub(super) surprises: Vec<String>,
     /// The number of processes that were started.
@@ -70,6 +72,7 @@ impl Field {
             asker,
             policies: Vec::new(),
             variant: 0,
+            aborted: BTreeSet::new(),
             surprises: Vec::new(),
             started: 0,
         };
@@ -171,8 +174,15 @@ impl Field {
         }
     }
 
-    /// Starts again whatever has ended by itself, and notes it.
+    /// Starts again whatever has ended by itself, and notes it. Does what a log asks of a person.
     pub(super) fn tend(&mut self) {
+        for number in self.running.keys().copied().collect::<Vec<_>>() {
+            let log = self.running[&number].log();
+            if self.aborts(&log) {
+                self.end(number, "KILL");
+                self.start(number);
+            }
+        }
         for number in self.running.keys().copied().collect::<Vec<_>>() {
             let Some(ward) = self.running.get_mut(&number) else { continue };
             if ward.ended().is_some() {
@@ -183,7 +193,34 @@ impl Field {
         }
     }
 
+    /// A transaction that the broker leaves open is a person's to end, and the log says how: done once
+    /// for each, when what the broker's disk holds has been kept.
+    fn aborts(&mut self, log: &str) -> bool {
+        let mut done = false;
+        for (_, told) in log.lines().filter_map(|line| line.split_once(" abort ")) {
+            let place: Vec<_> =
+                told.split(['`', '"']).next().unwrap_or_default().split_whitespace().collect();
+            let ["--topic", topic, "--partition", partition, "--start-offset", _] = place[..] else {
+                continue;
+            };
+            if self.aborted.insert(place.join(" ")) {
+                let folder = report::folder();
+                evidence::dump(self, topic, partition.parse().unwrap(), &folder);
+                let ended = self.world.broker.abort_transaction(&place);
+                self.surprises.push(format!(
+                    "the broker's own: a transaction stays open; {} by `{}`; its log is in {}",
+                    if ended { "ended" } else { "not ended" },
+                    place.join(" "),
+                    folder.display()
+                ));
+                done = true;
+            }
+        }
+        done
+    }
+
     fn fell(&mut self, number: usize, ward: &mut Ward) {
+        self.aborts(&ward.log());
         let status = ward.ended().map_or_else(String::new, |status| status.to_string());
         self.surprises
             .push(format!("ward-{number} ended by itself with {status}: {}", last_lines(&ward.log())));

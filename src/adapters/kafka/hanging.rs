@@ -1,0 +1,62 @@
+//! Transactions that stay open where a lane writes, or where the offsets of its group lie.
+//!
+//! A hanging transaction of a producer id would be made visible by that id's next commit. The broker
+//! ends one after its time-out; one that stays is a broker's fault, and ours to notice.
+
+use rdkafka::consumer::Consumer as _;
+
+use super::ledger::{QUESTION_TIMEOUT, Readers, topic_of, watermarks};
+use super::topics::Names;
+use crate::ports::failure::Failure;
+use crate::ports::ledger::{Hanging, Output};
+
+/// The first open transaction in a lane's output partitions, if there is one.
+pub(super) fn in_outputs(
+    readers: &Readers,
+    names: &Names,
+    partition: i32,
+) -> Result<Option<Hanging>, Failure> {
+    for output in Output::ALL {
+        let topic = topic_of(names, output);
+        let high = watermarks(&readers.uncommitted, topic, partition)?.end;
+        // What was never written hangs on nothing.
+        if high > 0 {
+            let offset = watermarks(&readers.committed, topic, partition)?.end;
+            if offset < high {
+                return Ok(Some(Hanging { topic: topic.to_owned(), partition, offset }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The same where the broker keeps the group's offsets, if it lets us see that.
+pub(super) fn in_offsets(readers: &Readers, group: &str) -> Option<Hanging> {
+    let metadata = readers.uncommitted.fetch_metadata(Some(OFFSETS), QUESTION_TIMEOUT).ok()?;
+    let count = metadata.topics().iter().find(|topic| topic.name() == OFFSETS)?.partitions().len();
+    let partition = offsets_partition(group, i32::try_from(count).ok()?)?;
+    let high = watermarks(&readers.uncommitted, OFFSETS, partition).ok()?.end;
+    let offset = watermarks(&readers.committed, OFFSETS, partition).ok()?.end;
+    (offset < high).then(|| Hanging { topic: OFFSETS.to_owned(), partition, offset })
+}
+
+/// Java's hash of the group's name, over as many partitions as there are.
+fn offsets_partition(group: &str, count: i32) -> Option<i32> {
+    let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+    (hash & i32::MAX).checked_rem(count)
+}
+
+const OFFSETS: &str = "__consumer_offsets";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_lie_where_java_puts_them() {
+        // "abc".hashCode() is 96354, and the other's is the least number there is.
+        assert_eq!(offsets_partition("abc", 50), Some(96354 % 50));
+        assert_eq!(offsets_partition("polygenelubricants", 50), Some(0));
+        assert_eq!(offsets_partition("abc", 0), None);
+    }
+}
