@@ -74,6 +74,13 @@ impl Cache {
         Some(Seat(found))
     }
 
+    /// The same for who only looks: it does not count as use.
+    #[must_use]
+    pub fn look(&self, user: &[u8]) -> Option<&Profile> {
+        let found = *self.index.find(self.seed.hash_one(user), |slot| is(&self.slots, *slot, user))?;
+        self.profile(Seat(found))
+    }
+
     /// Takes a profile in; somebody else may have to leave.
     pub fn admit(&mut self, user: &[u8], profile: Profile) -> Option<Seat> {
         if self.index.len() >= self.room {
@@ -112,6 +119,13 @@ impl Cache {
     /// Notes that the open unit changed it; `false` when that was known.
     pub fn touch(&mut self, seat: Seat) -> bool {
         get_mut(&mut self.slots, seat.0).is_some_and(|slot| !std::mem::replace(&mut slot.touched, true))
+    }
+
+    /// It is written, and may leave.
+    pub fn written(&mut self, seat: Seat) {
+        if let Some(slot) = get_mut(&mut self.slots, seat.0) {
+            slot.touched = false;
+        }
     }
 
     /// The open unit was sealed: from now on the profile is held by a unit.

@@ -1,10 +1,10 @@
 //! Profiles in memory, and nothing behind them: what a file's lane and a replay fold on.
 //!
-//! They are kept encoded, each part once. Those of busy users are at hand decoded as well; what is
-//! encoded is always the newest.
+//! They are kept encoded, each part once. Those of busy users are at hand decoded as well, and of
+//! these `core` is encoded now and then: it changes at every event.
 //!
-//! *Failure*: an observation that makes a detector panic changes nothing: the profile is read again
-//! from its parts.
+//! *Failure*: an observation that makes a detector panic changes nothing: `core` is what it was
+//! before, a copy, and all other parts are read again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 use super::cache::{Cache, Seat};
 use super::lane::panicked;
 use crate::engine::baseline::profile::Error as ProfileError;
-use crate::engine::baseline::{Part, Profile};
+use crate::engine::baseline::{Core, Part, PartSet, Profile};
 use crate::engine::decode::Rejected;
 use crate::engine::step::{Setting, Stepped, step};
 use crate::model::EventType;
@@ -42,8 +42,14 @@ pub struct Damaged {
 pub struct Profiles {
     users: Users,
     cache: Cache,
+    /// Whose `core` is not encoded as it is.
+    changed: Vec<Seat>,
+    /// As many as that may be.
+    changed_max: usize,
     /// Whose profile a step is working on.
     at_risk: Option<Seat>,
+    /// And its `core` before, where that is not encoded.
+    before: Option<Box<Core>>,
     key: Vec<u8>,
     part: Vec<u8>,
 }
@@ -52,10 +58,17 @@ impl Profiles {
     /// None at all. `hash_seed` is drawn by the shell: user ids are picked by others.
     #[must_use]
     pub fn new(hash_seed: u64) -> Self {
+        Self::with_room(Cache::room_in(CACHE_BYTES), hash_seed)
+    }
+
+    fn with_room(room: usize, hash_seed: u64) -> Self {
         Self {
             users: Users::new(hash_seed),
-            cache: Cache::new(Cache::room_in(CACHE_BYTES), hash_seed),
+            cache: Cache::new(room, hash_seed),
+            changed: Vec::new(),
+            changed_max: room / 2,
             at_risk: None,
+            before: None,
             key: Vec::new(),
             part: Vec::new(),
         }
@@ -77,8 +90,15 @@ impl Profiles {
     pub fn save<E>(&self, mut each: impl FnMut(&[u8], Part, &[u8]) -> Result<(), E>) -> Result<(), E> {
         let mut users: Vec<_> = self.users.slots.iter().collect();
         users.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let mut core = Vec::new();
         for user in users {
             for (part, state) in &user.parts {
+                let newer = (*part == Part::Core).then(|| self.changed_core(&user.key)).flatten();
+                let state = newer.map_or(state.as_slice(), |profile| {
+                    core.clear();
+                    profile.core().encode(&mut core);
+                    &core
+                });
                 each(&user.key, *part, state)?;
             }
         }
@@ -91,10 +111,24 @@ impl Profiles {
     /// When a saved profile is not what the engine wrote.
     pub fn copy(&self, user: &UserKey) -> Result<Profile, Damaged> {
         let stored = self.users.stored(self.users.find(user.as_bytes()));
-        Profile::from_parts(|part| stored.and_then(|stored| stored.part(part))).map_err(|error| Damaged {
+        let part = |part| stored.and_then(|stored| stored.part(part));
+        let copy = match self.changed_core(user.as_bytes()) {
+            None => Profile::from_parts(part),
+            Some(changed) => {
+                let mut copy = changed.clone();
+                let missing = copy.core().parts().without(copy.loaded());
+                missing.iter().try_for_each(|other| copy.load(other, part(other))).map(|()| copy)
+            }
+        };
+        copy.map_err(|error| Damaged {
             user: String::from_utf8_lossy(user.as_bytes()).into_owned(),
             what: error.to_string(),
         })
+    }
+
+    /// A profile whose `core` is newer than what is encoded.
+    fn changed_core(&self, user: &[u8]) -> Option<&Profile> {
+        self.cache.look(user).filter(|profile| profile.changed().has(Part::Core))
     }
 
     /// Decides `seen` as the record at `position` and learns what may be learned. `watch` sees the
@@ -115,9 +149,17 @@ impl Profiles {
         match folded {
             Ok(folded) => folded.map(Ok),
             Err(panic) => {
-                at_risk.into_iter().for_each(|seat| self.cache.forget(seat));
+                at_risk.into_iter().for_each(|seat| self.undo(seat));
                 Ok(Err(panicked(panic.as_ref())))
             }
+        }
+    }
+
+    /// What a step had done to a profile did not happen.
+    fn undo(&mut self, seat: Seat) {
+        match (self.before.take(), self.cache.profile_mut(seat)) {
+            (Some(core), Some(profile)) => *profile = Profile::of_changed_core(*core),
+            _ => self.cache.forget(seat),
         }
     }
 
@@ -145,10 +187,15 @@ impl Profiles {
                     .ok_or_else(|| damaged("there is no seat for it".into()))?
             }
         };
-        self.at_risk = Some(seat);
         let Some(profile) = self.cache.profile_mut(seat) else {
             return Err(damaged("its seat is empty".into()));
         };
+        if profile.changed().has(Part::Core) {
+            keep(profile.core(), &mut self.before);
+        } else {
+            self.before = None;
+        }
+        self.at_risk = Some(seat);
         self.users.load_rest(slot, profile, kind).map_err(|error| damaged(error.to_string()))?;
         let ruling = match step(profile, seen, position, setting) {
             Stepped::Decided(ruling) => ruling,
@@ -156,10 +203,44 @@ impl Profiles {
             Stepped::Missing(part) => return Err(damaged(format!("part `{part}` is gone"))),
         };
         watch(&ruling);
-        // Last: up to here a panic has changed nothing that is kept.
+        // Last: up to here a panic has changed nothing that is kept. A user's first `core` and the end of
+        // one are written at once, so that who is known can be counted.
+        let is_known = self.users.stored(slot).is_some_and(|stored| stored.part(Part::Core).is_some());
+        let later = is_known && profile.exists();
+        let kept = if later { PartSet::of(Part::Core) } else { PartSet::NONE };
         let (users, user) = (&mut self.users, &self.key);
-        profile.take_changes(&mut self.part, |part, state| slot = users.put(slot, user, part, state));
+        profile.take_changes_but(kept, &mut self.part, |part, state| {
+            slot = users.put(slot, user, part, state);
+        });
+        if profile.changed().is_empty() {
+            self.cache.written(seat);
+        } else if self.cache.touch(seat) {
+            self.changed.push(seat);
+            if self.changed.len() > self.changed_max {
+                self.write();
+            }
+        }
         Ok(Folded::Decided)
+    }
+
+    /// Encodes what has changed, so that it may leave the cache.
+    fn write(&mut self) {
+        let Self { users, cache, changed, part, .. } = self;
+        for seat in changed.drain(..) {
+            if let Some((user, profile)) = cache.entry_mut(seat) {
+                let mut slot = users.find(user);
+                profile.take_changes(part, |part, state| slot = users.put(slot, user, part, state));
+            }
+            cache.written(seat);
+        }
+    }
+}
+
+/// Copies `core`, into the room of an older copy if there is one.
+fn keep(core: &Core, into: &mut Option<Box<Core>>) {
+    match into {
+        Some(kept) => (**kept).clone_from(core),
+        None => *into = Some(Box::new(core.clone())),
     }
 }
 
@@ -261,3 +342,93 @@ fn is(slots: &[Stored], slot: u32, user: &[u8]) -> bool {
 
 /// For decoded profiles: some ten thousand.
 const CACHE_BYTES: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::decode::{Format, Limits, decode};
+    use crate::engine::enrich::with_facts;
+    use crate::engine::policy::Policy;
+    use crate::engine::step::LIFETIME;
+    use crate::model::decision::Basis;
+    use crate::model::id::Digest;
+    use crate::model::observation::Facts;
+
+    /// Events of `users` users in turn: logins, failures, sessions, and at the end an erasure.
+    fn log(users: usize) -> Vec<String> {
+        let body = |number: usize| match number % 5 {
+            0 => r#""type":"login","outcome":"failure""#.to_owned(),
+            1 => format!(r#""type":"session","change":"refresh","session_id":"s{}""#, number % 11),
+            2 => format!(r#""type":"access","outcome":"success","app":"a{}""#, number % 13),
+            _ => format!(
+                r#""type":"login","outcome":"success","session_id":"s{}","device_fingerprint":"d{}""#,
+                number % 11,
+                number % 3
+            ),
+        };
+        let mut log: Vec<_> = (0..600)
+            .map(|number| {
+                let (user, day, hour) = (number % users, 1 + number / 24, number % 24);
+                let body = body(number / users);
+                format!(
+                    r#"{{"user_id":"u{user}","event_id":"e{number}","occurred_at":"2026-01-{day:02}T{hour:02}:00:00Z",{body}}}"#
+                )
+            })
+            .collect();
+        log.insert(
+            400,
+            r#"{"user_id":"u0","type":"feedback","verdict":"erase","by":"system","occurred_at":"2026-01-17T00:00:00Z"}"#
+                .into(),
+        );
+        log
+    }
+
+    /// Everything that is kept after the log, where every `panics`th event panics before it is taken.
+    fn kept(log: &[String], room: usize, panics: Option<usize>) -> Vec<(Vec<u8>, Part, Vec<u8>)> {
+        let policy = Policy::shipped("default").unwrap();
+        let basis = Basis {
+            policy: policy.digest,
+            engine: crate::engine::REVISION,
+            tables: Digest::ZERO,
+            model: None,
+        };
+        let setting = Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME };
+        let mut profiles = Profiles::with_room(room, 7);
+        for (number, line) in log.iter().enumerate() {
+            let decoded = decode(line.as_bytes(), Format::Json, "f", None, &Limits::default()).unwrap();
+            let seen = with_facts(decoded.event, Facts::default());
+            let position = || Position { topic: None, partition: 0, offset: 0 };
+            if panics.is_some_and(|every| number % every == 0) {
+                let user = UserKey::new(&seen.event.tenant, &seen.event.user);
+                let before = profiles.copy(&user).unwrap();
+                let refused = profiles.fold(&seen, position(), &setting, &mut |_| panic!("planted"));
+                assert!(refused.unwrap().is_err());
+                let after = profiles.copy(&user).unwrap();
+                assert_eq!(after.core(), before.core(), "line {number}");
+                assert_eq!(after.journal(), before.journal(), "line {number}");
+            }
+            assert_eq!(profiles.fold(&seen, position(), &setting, &mut |_| ()).unwrap(), Ok(Folded::Decided));
+        }
+        let mut kept = Vec::new();
+        let saved: Result<(), ()> = profiles.save(|user, part, state| {
+            kept.push((user.to_vec(), part, state.to_vec()));
+            Ok(())
+        });
+        saved.unwrap();
+        kept
+    }
+
+    #[test]
+    fn what_is_kept_depends_on_neither_room_nor_panics() {
+        for users in [1, 7, 40] {
+            let log = log(users);
+            let roomy = kept(&log, 1000, None);
+            assert!(roomy.len() > users, "{}", roomy.len());
+            for room in [1, 2, 9] {
+                assert!(kept(&log, room, None) == roomy, "{users} users, room for {room}");
+            }
+            assert!(kept(&log, 1000, Some(3)) == roomy, "{users} users, panics");
+            assert!(kept(&log, 3, Some(2)) == roomy, "{users} users, panics, room for 3");
+        }
+    }
+}

@@ -32,4 +32,4 @@ pub use self::core::Core;
 pub use habits::{Baseline, Fix};
 pub use journal::{Checkpoint, Chunk, LearnStep, fold};
 pub use part::{Part, PartSet};
-pub use profile::Profile;
+pub use profile::{Profile, held_in};

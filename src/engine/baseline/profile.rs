@@ -60,6 +60,13 @@ impl Profile {
         Ok(Self { exists: true, core, stored, ..Self::default() })
     }
 
+    /// A profile that is not stored as it is: `core` is changed, and the other parts are not loaded yet.
+    #[must_use]
+    pub fn of_changed_core(core: Core) -> Self {
+        let stored = core.parts.with(Part::Core);
+        Self { exists: true, core, stored, changed: PartSet::of(Part::Core), ..Self::default() }
+    }
+
     /// A whole profile of its stored parts; absent where there is no `core`.
     pub fn from_parts<'b>(part: impl Fn(Part) -> Option<&'b [u8]>) -> Result<Self, Error> {
         let Some(core) = part(Part::Core) else { return Ok(Self::absent()) };
@@ -192,8 +199,18 @@ impl Profile {
 
     /// Hands every changed part to `each`, encoded into `buffer` (`None`: delete it), and from then
     /// on counts them as stored.
-    pub fn take_changes(&mut self, buffer: &mut Vec<u8>, mut each: impl FnMut(Part, Option<&[u8]>)) {
-        for part in self.changed.iter() {
+    pub fn take_changes(&mut self, buffer: &mut Vec<u8>, each: impl FnMut(Part, Option<&[u8]>)) {
+        self.take_changes_but(PartSet::NONE, buffer, each);
+    }
+
+    /// The same without those of `kept`, which stay changed.
+    pub fn take_changes_but(
+        &mut self,
+        kept: PartSet,
+        buffer: &mut Vec<u8>,
+        mut each: impl FnMut(Part, Option<&[u8]>),
+    ) {
+        for part in self.changed.without(kept).iter() {
             buffer.clear();
             if self.encode(part, buffer) {
                 each(part, Some(buffer));
@@ -203,7 +220,7 @@ impl Profile {
                 self.stored = self.stored.without(PartSet::of(part));
             }
         }
-        self.changed = PartSet::NONE;
+        self.changed = self.changed.both(kept);
     }
 
     pub(crate) fn touch(&mut self, part: Part) {
@@ -254,6 +271,15 @@ impl Profile {
         let chunks = self.core.journal.oldest_first();
         let chunks = chunks.filter_map(|chunk| self.journal.get(usize::from(chunk))?.as_ref());
         (self.checkpoint.as_deref(), chunks.collect())
+    }
+}
+
+/// Observations that wait for an answer in a stored part; 0 where it cannot be read.
+#[must_use]
+pub fn held_in(key: &[u8], value: &[u8]) -> u64 {
+    match Part::split_key(key) {
+        Some((_, Part::Core)) => Core::decode(value).map_or(0, |core| core.held.len() as u64),
+        _ => 0,
     }
 }
 
