@@ -19,6 +19,7 @@ use crate::adapters::kafka::{
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
 use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
+use crate::engine::baseline::held_in;
 use crate::engine::step::Lifetime;
 use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane;
@@ -259,7 +260,7 @@ fn open_store(settings: &Settings) -> Result<Arc<SledStore>, Failure> {
         }
         .emit();
     }
-    Ok(Arc::new(opened.store))
+    Ok(Arc::new(opened.store.counting(held_in)))
 }
 
 fn cores() -> u16 {

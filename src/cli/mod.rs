@@ -40,6 +40,7 @@ use crate::engine::REVISION;
 use crate::engine::document::Mistake;
 use crate::engine::explain::Ink;
 use crate::model::time::Timestamp;
+use crate::pipeline::replay::grouped;
 
 /// Self-hosted identity-risk engine: identity events in, explained decisions and revocations out.
 #[derive(Debug, Parser)]
@@ -175,6 +176,11 @@ pub fn main() -> ExitCode {
 #[expect(clippy::print_stderr, reason = "the one place that talks to a person on stderr")]
 pub(crate) fn say(line: &str) {
     eprintln!("{line}");
+}
+
+/// `1 user`, `412,330 users`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// The command's result, on stdout. Whoever reads it may leave before the end.

@@ -57,6 +57,8 @@ pub struct Lane {
     committed: Spot,
     /// What the store has.
     stored: Option<Spot>,
+    /// Observations held in it.
+    held: u64,
     /// Own time of the last record that is committed.
     recorded_at: Option<Timestamp>,
     /// After the last record that was offered.
@@ -105,9 +107,10 @@ struct Scratch {
 }
 
 impl Lane {
-    /// A lane whose store is where `plan` says (see [`super::restore`]). `filter` knows every user in it.
+    /// A lane whose store is where `plan` says (see [`super::restore`]). `filter` knows every user in it,
+    /// whose `held` observations wait for an answer.
     #[must_use]
-    pub fn new(partition: i32, settings: Arc<Settings>, plan: &Plan, filter: Filter) -> Self {
+    pub fn new(partition: i32, settings: Arc<Settings>, plan: &Plan, filter: Filter, held: u64) -> Self {
         let spot = Spot { mark: plan.mark, positions: plan.positions };
         let mut lane = Self {
             partition,
@@ -116,6 +119,7 @@ impl Lane {
             settings,
             committed: spot,
             stored: Some(spot),
+            held,
             recorded_at: None,
             tip: plan.mark,
             open: Open::default(),
@@ -389,9 +393,10 @@ impl Lane {
         Some(batch)
     }
 
-    /// The store has the batch.
-    pub fn checkpointed(&mut self, batch: &Batch) {
+    /// The store has the batch, and `held` observations in all.
+    pub fn checkpointed(&mut self, batch: &Batch, held: u64) {
         self.overlay.drained();
+        self.held = held;
         if let Some(spot) = &batch.place {
             self.broken.store_is_behind(spot.mark, self.committed);
             self.stored = Some(*spot);

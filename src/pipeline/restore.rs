@@ -14,7 +14,7 @@ use super::wire;
 use crate::engine::baseline::Part;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Hanging, Ledger, Mark};
-use crate::ports::store::{Batch, Spot, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, Spot, StateStore, StoreError};
 
 /// A partition whose store is at its mark.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Taken {
     pub unverified: bool,
     /// Records of the changelog that it took.
     pub changes: u64,
+    /// Observations held in the store.
+    pub held: u64,
 }
 
 /// How far a replay or a restore has come.
@@ -101,7 +103,8 @@ pub fn take_over(
     wishes: Wishes,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Taken, Trouble> {
-    let (spot, filter, unverified) = open(partition, store)?;
+    let (checkpoint, filter, unverified) = open(partition, store)?;
+    let spot = checkpoint.place;
     let ground = ledger.ground(partition)?;
     if let Some(hanging) = ground.hanging {
         return Err(Trouble::Hangs(hanging));
@@ -115,12 +118,14 @@ pub fn take_over(
     let mut filling =
         Filling { partition, store, filter, batch: Batch::default(), bytes: 0, last: None, records: 0 };
     let (from, because) = match plan.way {
-        Way::Continue => return Ok(Taken { plan, filter: filling.filter, unverified, changes: 0 }),
+        Way::Continue => {
+            return Ok(Taken { plan, filter: filling.filter, unverified, changes: 0, held: checkpoint.held });
+        }
         Way::Fresh => {
             store.drop_partition(partition)?;
             filling.filter = Filter::default();
             store.apply_batch(partition, &Batch { parts: Vec::new(), place: Some(spot_of(&plan)) })?;
-            return Ok(Taken { plan, filter: filling.filter, unverified: false, changes: 0 });
+            return Ok(Taken { plan, filter: filling.filter, unverified: false, changes: 0, held: 0 });
         }
         Way::Replay { from } => {
             // Units that decided nothing leave no change behind: the store's own mark counts.
@@ -157,25 +162,26 @@ pub fn take_over(
         return Err(trouble);
     }
     plan.positions.profiles = Some(end);
-    filling.finish(&plan)?;
-    Ok(Taken { plan, filter: filling.filter, unverified: false, changes: filling.records })
+    let held = filling.finish(&plan)?;
+    Ok(Taken { plan, filter: filling.filter, unverified: false, changes: filling.records, held })
 }
 
 /// What the store has; a damaged one has nothing.
-fn open(partition: i32, store: &dyn StateStore) -> Result<(Option<Spot>, Filter, bool), Trouble> {
+fn open(partition: i32, store: &dyn StateStore) -> Result<(Checkpoint, Filter, bool), Trouble> {
+    let nothing = || (Checkpoint::default(), Filter::default(), false);
     let found = match store.open(partition) {
         Ok(found) => found,
         Err(StoreError::Damaged { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let Some(found) = found else { return Ok((None, Filter::default(), false)) };
+    let Some(found) = found else { return Ok(nothing()) };
     if let Some(filter) = found.filter.as_deref().and_then(Filter::decode) {
-        return Ok((found.checkpoint.place, filter, true));
+        return Ok((found.checkpoint, filter, true));
     }
     let mut filter = Filter::default();
     match store.verify(partition, &mut |key| filter.add_core(key)) {
-        Ok(checkpoint) => Ok((checkpoint.place, filter, false)),
-        Err(StoreError::Damaged { .. }) => Ok((None, Filter::default(), false)),
+        Ok(checkpoint) => Ok((checkpoint, filter, false)),
+        Err(StoreError::Damaged { .. }) => Ok(nothing()),
         Err(error) => Err(error.into()),
     }
 }
@@ -238,7 +244,7 @@ impl Filling<'_> {
         Ok(full)
     }
 
-    fn write(&mut self, place: Option<Spot>) -> Result<(), Trouble> {
+    fn write(&mut self, place: Option<Spot>) -> Result<Checkpoint, Trouble> {
         let parts = &mut self.batch.parts;
         // A stable sort, then of each key the last: as the changelog would be compacted.
         parts.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -246,23 +252,24 @@ impl Filling<'_> {
         parts.dedup_by(|(a, _), (b, _)| a == b);
         parts.reverse();
         self.batch.place = place;
-        self.store.apply_batch(self.partition, &self.batch)?;
+        let checkpoint = self.store.apply_batch(self.partition, &self.batch)?;
         self.batch.parts.clear();
         self.bytes = 0;
-        Ok(())
+        Ok(checkpoint)
     }
 
-    /// The changelog has ended; it must have ended at the plan's mark.
-    fn finish(&mut self, plan: &Plan) -> Result<(), Trouble> {
+    /// The changelog has ended; it must have ended at the plan's mark. Gives back how many observations
+    /// are held.
+    fn finish(&mut self, plan: &Plan) -> Result<u64, Trouble> {
         let untouched = self.last.is_none() && plan.mark.chain == crate::model::id::Digest::ZERO;
         let at_mark = self.last.is_some_and(|last| last.chain == plan.mark.chain);
         if !untouched && !at_mark {
             let refusal = Refusal::OtherEnd { expected: plan.mark, found: self.last };
             return Err(Trouble::Refused { partition: self.partition, refusal });
         }
-        self.write(Some(spot_of(plan)))?;
+        let checkpoint = self.write(Some(spot_of(plan)))?;
         self.store.flush()?;
-        Ok(())
+        Ok(checkpoint.held)
     }
 }
 

@@ -19,7 +19,12 @@ pub struct Checkpoint {
     pub parts: u64,
     /// Sum, wrapping, of a hash over key and value of every part.
     pub sum: u64,
+    /// Observations that are held, in all parts together.
+    pub held: u64,
 }
+
+/// How many observations a part holds, by its key and its value: an engine says so, a store adds up.
+pub type CountHeld = fn(&[u8], &[u8]) -> u64;
 
 /// A mark and where its output stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::custody::Ticket;
 use crate::halts::{self, Point};
-use crate::ports::store::{Batch, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, StateStore, StoreError};
 use crate::telemetry::Happened;
 
 /// What was done.
 pub(super) enum Done {
     /// A batch was written, or not.
-    Kept { partition: i32, batch: Arc<Batch>, outcome: Result<(), StoreError> },
+    Kept { partition: i32, batch: Arc<Batch>, outcome: Result<Checkpoint, StoreError> },
     /// A store was read through, to its end or to the first damage.
     Verified { partition: i32, ticket: Ticket, outcome: Result<(), StoreError>, took: Duration },
 }
@@ -151,8 +151,8 @@ fn keep(
                 partitions += 1;
                 parts += batch.parts.len();
                 // Whose right has ended holds the lane no more: nobody misses the batch.
-                let outcome =
-                    ticket.using(|| store.apply_batch(partition, &batch).map(drop)).unwrap_or(Ok(()));
+                let outcome = ticket.using(|| store.apply_batch(partition, &batch));
+                let outcome = outcome.unwrap_or_else(|| Ok(Checkpoint::default()));
                 if done.send(Done::Kept { partition, batch, outcome }).is_err() {
                     return false;
                 }

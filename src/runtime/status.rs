@@ -349,6 +349,7 @@ impl LaneStatus {
     fn gauge(&self, partition: i32, wall: Timestamp) {
         let Some(stand) = self.stand else { return };
         Gauged::StoreBehind { partition, records: stand.unstored_records }.set();
+        Gauged::Held { partition, observations: stand.held }.set();
         if let Some(records) = stand.unstored_changes {
             Gauged::ChangelogBehind { partition, records }.set();
         }
@@ -391,6 +392,7 @@ mod tests {
             is_settled,
             unstored_records: 0,
             unstored_changes: Some(0),
+            held: 0,
         }
     }
 

@@ -26,6 +26,10 @@ pub enum Gauged<'a> {
         partition: i32,
         records: i64,
     },
+    Held {
+        partition: i32,
+        observations: u64,
+    },
     StableAge {
         topic: &'static str,
         partition: i32,
@@ -67,6 +71,9 @@ impl Gauged<'_> {
             Self::StoreBehind { partition, records } => of(table::STORE_BEHIND, partition, whole(records)),
             Self::ChangelogBehind { partition, records } => {
                 of(table::CHANGELOG_BEHIND, partition, whole(records));
+            }
+            Self::Held { partition, observations } => {
+                of(table::HELD, partition, whole(i64::try_from(observations).unwrap_or(i64::MAX)));
             }
             Self::StableAge { topic, partition, age } => {
                 gauge!(table::STABLE_AGE.name, "topic" => topic, "partition" => partition.to_string())

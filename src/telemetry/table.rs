@@ -121,6 +121,8 @@ metrics! {
         "Input records by which the local store is behind the broker.";
     CHANGELOG_BEHIND Gauge, "ward_changelog_behind_records" ["partition": "of the input"]
         "Changelog records that a restart would read to catch up; absent while unknown.";
+    HELD Gauge, "ward_held_observations" ["partition": "of the input"]
+        "Observations that waited for an answer at the last checkpoint: step-ups and challenges nobody answered yet.";
     STABLE_AGE Gauge, "ward_last_stable_offset_age_seconds"
         ["topic": "events, decisions", "partition": "of the topic"]
         "How long the last stable offset has not moved although records lie beyond it: a transaction hangs.";

@@ -45,6 +45,12 @@ fn what_the_simulator_gives_is_both() {
     assert_eq!(ward(&["alerts", "--in", &alerts], ""), found);
 }
 
+/// Holds lines of JSON against the published classes of OCSF.
+#[track_caller]
+pub fn are_ocsf(lines: &str) {
+    hold(lines, &ocsf::Schema::read());
+}
+
 /// What an analyst would see of one case.
 #[test]
 fn a_case_is_created_updated_and_closed() {
@@ -98,7 +104,11 @@ trait Rules {
 
 #[track_caller]
 fn check(lines: &str, format: &str, rules: &dyn Rules) {
-    let rendered = ward(&["alerts", "--in", "-", "--format", format], lines);
+    hold(&ward(&["alerts", "--in", "-", "--format", format], lines), rules);
+}
+
+#[track_caller]
+fn hold(rendered: &str, rules: &dyn Rules) {
     let mut count = 0;
     for line in rendered.lines() {
         let record: Value = serde_json::from_str(line).unwrap();

@@ -12,9 +12,15 @@ const CACHE: u64 = 16 << 20;
 /// Runs `fact` over a store in memory and over one on disk.
 #[track_caller]
 fn check(fact: impl Fn(&dyn StateStore)) {
-    fact(&MemoryStore::new());
+    fact(&MemoryStore::new().counting(count_held));
     let folder = tempfile::tempdir().unwrap();
-    fact(&SledStore::open(folder.path(), CACHE, "now").unwrap().store);
+    fact(&SledStore::open(folder.path(), CACHE, "now").unwrap().store.counting(count_held));
+}
+
+/// As many as a `core` that is a number says.
+fn count_held(key: &[u8], value: &[u8]) -> u64 {
+    assert!(key.ends_with(b"\0core"));
+    std::str::from_utf8(value).unwrap().parse().unwrap_or(0)
 }
 
 fn spot(offset: i64) -> Option<Spot> {
@@ -56,6 +62,20 @@ fn a_batch_is_read_back_with_its_place() {
         let found = store.open(3).unwrap().unwrap();
         assert_eq!((found.checkpoint.place, found.checkpoint.parts), (spot(7), 1));
         assert_eq!(store.verify(3, &mut |_| ()).unwrap(), found.checkpoint);
+    });
+}
+
+#[test]
+fn held_observations_are_counted() {
+    check(|store| {
+        let held = |parts| store.apply_batch(3, &batch(parts, None)).unwrap().held;
+        assert_eq!(held("ada=3 bob=0 eve=x"), 3);
+        assert_eq!(held("bob=2"), 5);
+        assert_eq!(held("ada=1 eve=7"), 10);
+        assert_eq!(held("ada- eve=x"), 2);
+        assert_eq!(store.open(3).unwrap().unwrap().checkpoint.held, 2);
+        store.drop_partition(3).unwrap();
+        assert_eq!(store.apply_batch(3, &batch("ada=1", None)).unwrap().held, 1);
     });
 }
 

@@ -5,12 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::reading::Reading;
 use super::value;
-use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, StateStore, StoreError};
 
 /// Loses everything with its process; until then as durable as [`StateStore::flush`] says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     inside: Mutex<Inside>,
+    count_held: CountHeld,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { inside: Mutex::default(), count_held: |_, _| 0 }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +45,13 @@ impl MemoryStore {
     #[must_use]
     pub fn with_power_to_lose() -> Self {
         let inside = Inside { durable: Some(BTreeMap::new()), ..Inside::default() };
-        Self { inside: Mutex::new(inside) }
+        Self { inside: Mutex::new(inside), ..Self::default() }
+    }
+
+    /// Has held observations counted from the first batch on; without, none are.
+    #[must_use]
+    pub fn counting(self, count_held: CountHeld) -> Self {
+        Self { count_held, ..self }
     }
 
     /// Back to the last flush.
@@ -112,10 +125,11 @@ impl StateStore for MemoryStore {
         for (key, new) in &batch.parts {
             let mut old = None;
             if let Some(stored) = found.parts.remove(key) {
-                let (_, check) =
+                let (value, check) =
                     value::unwrap(key, &stored).map_err(|what| StoreError::Damaged { partition, what })?;
                 next.parts = next.parts.saturating_sub(1);
                 next.sum = next.sum.wrapping_sub(check);
+                next.held = next.held.saturating_sub((self.count_held)(key, value));
                 old = Some(check);
             }
             let new = new.as_ref().map(|new| (value::check(key, new), new));
@@ -126,6 +140,7 @@ impl StateStore for MemoryStore {
                 found.parts.insert(key.clone(), value::wrap(next.batch, check, new));
                 next.parts += 1;
                 next.sum = next.sum.wrapping_add(check);
+                next.held += (self.count_held)(key, new);
             }
         }
         found.checkpoint = next;

@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use super::reading::Reading;
 use super::value::{self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN};
-use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, StateStore, StoreError};
 
 /// A folder with one sled database; shared by all workers of a process.
 #[derive(Debug)]
 pub struct SledStore {
     db: sled::Db,
     folder: PathBuf,
+    count_held: CountHeld,
     trees: Mutex<BTreeMap<i32, Arc<Held>>>,
 }
 
@@ -127,7 +128,14 @@ impl SledStore {
     }
 
     fn over(db: sled::Db, folder: &Path) -> Self {
-        Self { db, folder: folder.to_owned(), trees: Mutex::default() }
+        Self { db, folder: folder.to_owned(), count_held: |_, _| 0, trees: Mutex::default() }
+    }
+
+    /// Has held observations counted from the first batch on; without, none are.
+    #[must_use]
+    pub fn counting(mut self, count_held: CountHeld) -> Self {
+        self.count_held = count_held;
+        self
     }
 
     fn trees(&self) -> MutexGuard<'_, BTreeMap<i32, Arc<Held>>> {
@@ -219,9 +227,10 @@ impl StateStore for SledStore {
         for (key, new) in &batch.parts {
             let mut old = None;
             if let Some(stored) = guarded(partition, || held.tree.get(key))? {
-                let (_, check) = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
+                let (value, check) = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
                 next.parts = next.parts.saturating_sub(1);
                 next.sum = next.sum.wrapping_sub(check);
+                next.held = next.held.saturating_sub((self.count_held)(key, value));
                 old = Some(check);
             }
             let new = new.as_ref().map(|new| (value::check(key, new), new));
@@ -232,6 +241,7 @@ impl StateStore for SledStore {
                 Some((check, new)) => {
                     next.parts += 1;
                     next.sum = next.sum.wrapping_add(check);
+                    next.held += (self.count_held)(key, new);
                     writes.insert(key.as_ref(), value::wrap(next.batch, check, new));
                 }
                 None => writes.remove(key.as_ref()),

@@ -15,7 +15,7 @@ pub(super) const CLEAN_KEY: &[u8] = b"\0clean";
 pub(super) const FILTER_PREFIX: &[u8] = b"\0filter/";
 
 /// What `FORMAT_KEY` holds: another value is another layout, and means a restore.
-pub(super) const FORMAT: &[u8] = b"ward-store-1";
+pub(super) const FORMAT: &[u8] = b"ward-store-2";
 
 /// Large values make sled's pages large.
 pub(super) const CHUNK_BYTES: usize = 4000;
@@ -70,7 +70,7 @@ pub(super) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         // No position is negative.
         out.extend_from_slice(&position.unwrap_or(-1).to_le_bytes());
     }
-    for number in [checkpoint.batch, checkpoint.parts, checkpoint.sum] {
+    for number in [checkpoint.batch, checkpoint.parts, checkpoint.sum, checkpoint.held] {
         out.extend_from_slice(&number.to_le_bytes());
     }
     let check = check(CHECKPOINT_KEY, &out);
@@ -98,6 +98,7 @@ pub(super) fn decode(stored: &[u8]) -> Option<Checkpoint> {
         batch: numbers.next()?,
         parts: numbers.next()?,
         sum: numbers.next()?,
+        held: numbers.next()?,
     })
 }
 
@@ -119,7 +120,7 @@ pub(super) fn compare(
     Err(StoreError::Damaged { partition, what })
 }
 
-const CHECKPOINT_BYTES: usize = 2 + 8 + 32 + 2 * 8 + 3 * 8 + 8;
+const CHECKPOINT_BYTES: usize = 2 + 8 + 32 + 2 * 8 + 4 * 8 + 8;
 
 #[cfg(test)]
 mod tests {
@@ -135,6 +136,7 @@ mod tests {
             batch: 9,
             parts: 1000,
             sum: u64::MAX,
+            held: 12,
         };
         let stored = encode(&checkpoint);
         assert_eq!(decode(&stored), Some(checkpoint));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::interrupt::Interrupt;
-use super::super::{Failure, say};
+use super::super::{Failure, counted, say};
 use crate::pipeline::replay::{Report, grouped};
 
 #[derive(Debug)]
@@ -44,7 +44,8 @@ impl Progress {
 }
 
 fn summary(records: u64, users: usize, took: Duration) -> String {
-    let mut text = format!("{} records of {users} users in {:.1} s", grouped(records), took.as_secs_f64());
+    let (of, by) = (counted(records, "record"), counted(users as u64, "user"));
+    let mut text = format!("{of} of {by} in {:.1} s", took.as_secs_f64());
     if took > Duration::from_millis(100) {
         let rate = u128::from(records) * 1000 / took.as_millis().max(1);
         text.push_str(&format!(" ({}/s)", grouped(u64::try_from(rate).unwrap_or(u64::MAX))));
@@ -61,6 +62,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_told_when_it_means_something() {
+        assert_eq!(summary(1, 1, Duration::ZERO), "1 record of 1 user in 0.0 s");
         assert_eq!(summary(10, 2, Duration::ZERO), "10 records of 2 users in 0.0 s");
         let long = summary(412_330, 9, Duration::from_secs(2));
         assert_eq!(long, "412,330 records of 9 users in 2.0 s (206,165/s)");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::super::say;
+use super::super::{counted, say};
 use crate::model::{Action, Reject};
 use crate::pipeline::file::Told;
 
@@ -91,7 +91,8 @@ impl Tally {
         let decided: u64 = self.decided.iter().sum();
         let rejected: u64 = self.rejected.iter().sum();
         let records = decided + rejected + self.duplicates;
-        let mut text = format!("{records} records of {users} users in {:.1} s", took.as_secs_f64());
+        let (of, by) = (counted(records, "record"), counted(users as u64, "user"));
+        let mut text = format!("{of} of {by} in {:.1} s", took.as_secs_f64());
         if took > Duration::from_millis(100) {
             let rate = u128::from(records) * 1000 / took.as_millis().max(1);
             let _written = write!(text, " ({rate}/s)");

@@ -10,7 +10,7 @@ use crate::pipeline::restore::{Taken, Trouble};
 use crate::ports::clock::Tick;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Ground, Mark, Positions, Witness};
-use crate::ports::store::{Batch, StoreError};
+use crate::ports::store::{Batch, Checkpoint, StoreError};
 
 impl Dispatch {
     pub fn ready(&mut self, partition: i32, taken: Taken) {
@@ -18,7 +18,7 @@ impl Dispatch {
         if taken.unverified {
             self.unverified.push(partition);
         }
-        let lane = Lane::new(partition, Arc::clone(&self.settings), &taken.plan, taken.filter);
+        let lane = Lane::new(partition, Arc::clone(&self.settings), &taken.plan, taken.filter, taken.held);
         self.starts.push((partition, lane.next_offset()));
         *seat = Seat::Running(Box::new(lane));
     }
@@ -144,11 +144,11 @@ impl Dispatch {
     }
 
     /// The answer to [`super::Command::Checkpoint`].
-    pub fn checkpointed(&mut self, partition: i32, batch: &Batch, outcome: Result<(), &StoreError>) {
+    pub fn checkpointed(&mut self, partition: i32, batch: &Batch, outcome: Result<Checkpoint, &StoreError>) {
         match outcome {
-            Ok(()) => {
+            Ok(checkpoint) => {
                 if let Some(lane) = self.lane_mut(partition) {
-                    lane.checkpointed(batch);
+                    lane.checkpointed(batch, checkpoint.held);
                 }
             }
             Err(_) => self.take_over_again(partition),

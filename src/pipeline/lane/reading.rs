@@ -119,7 +119,7 @@ mod tests {
     fn lane_at(mark: Mark, way: Way, filter: Filter) -> Lane {
         let settings = Settings::plain();
         let plan = Plan { mark, positions: Positions::default(), way, gap: None };
-        let mut lane = Lane::new(0, Arc::new(settings), &plan, filter);
+        let mut lane = Lane::new(0, Arc::new(settings), &plan, filter, 0);
         lane.started();
         lane
     }
@@ -147,7 +147,7 @@ mod tests {
         lane.committed(Positions::default());
         let batch = lane.checkpoint().unwrap();
         store.apply_batch(0, &batch).unwrap();
-        lane.checkpointed(&batch);
+        lane.checkpointed(&batch, 0);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Stand {
     pub unstored_records: i64,
     /// Changelog records that a restart would read to catch up; `None` while the end is not known.
     pub unstored_changes: Option<i64>,
+    /// Observations that waited for an answer at the last checkpoint.
+    pub held: u64,
 }
 
 impl Lane {
@@ -38,6 +40,7 @@ impl Lane {
             } else {
                 to.zip(from).map(|(to, from)| behind(to, from))
             },
+            held: self.held,
         }
     }
 

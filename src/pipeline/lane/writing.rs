@@ -104,7 +104,7 @@ mod tests {
         let settings = Settings { decisions: Rendering::Avro, ..Settings::plain() };
         let plan =
             Plan { mark: Mark::default(), positions: Positions::default(), way: Way::Fresh, gap: None };
-        let mut lane = Lane::new(0, Arc::new(settings), &plan, Filter::default());
+        let mut lane = Lane::new(0, Arc::new(settings), &plan, Filter::default(), 0);
         lane.started();
         let notes = Notes::default();
         let with = With {

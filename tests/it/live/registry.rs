@@ -2,6 +2,8 @@
 //! Avro's own library, through a registry that hangs and comes back.
 #![expect(clippy::disallowed_methods, reason = "a test asks the time, as a producer does")]
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +20,7 @@ use super::broker::{Broker, said};
 use super::foreign;
 use super::run::events;
 use super::ward::World;
+use crate::registry::fake::{Fake, Reply};
 
 /// A registry of the test's own, stopped when the value is dropped.
 struct Registry {
@@ -43,6 +46,28 @@ impl Registry {
     fn client(&self) -> Client {
         let settings = Settings { url: Some(self.url.clone()), ..Settings::default() };
         settings.open(&|_| None).unwrap().unwrap()
+    }
+
+    /// Of its address, what follows the port.
+    fn path(&self) -> &str {
+        let after = self.url.strip_prefix("http://").unwrap();
+        after.find('/').map_or("", |at| &after[at..])
+    }
+
+    /// The same behind TLS: what is asked there is asked here. Its authority's certificate is `ca.pem` in
+    /// the registry's home.
+    fn over_tls(&self) -> Fake {
+        let address = self.url.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
+        Fake::start_tls(self.home.path(), move |asked| {
+            let last = asked.replacen("\r\n\r\n", "\r\nconnection: close\r\n\r\n", 1);
+            let pass_on = || {
+                let (mut to, mut answer) = (TcpStream::connect(&address)?, Vec::new());
+                to.write_all(last.as_bytes())?;
+                to.read_to_end(&mut answer).map(|_| answer)
+            };
+            // Who is cut off by the registry cuts off whoever asked.
+            pass_on().map_or(Reply::HangUp, Reply::Raw)
+        })
     }
 
     /// STOP makes it hang, CONT lets it go on.
@@ -130,7 +155,13 @@ fn json_of(world: &World, args: &[&str], code: i32) -> Value {
 #[ignore = "needs a broker: make test"]
 fn the_wire_format_of_a_registry_goes_in_and_out() {
     let registry = Registry::start();
-    let extra = format!("# confluent in and out\n[registry]\nurl = '{}'\ntimeout = '1s'\n", registry.url);
+    let front = registry.over_tls();
+    let extra = format!(
+        "# confluent in and out\n[registry]\nurl = '{}{}'\nca_file = '{}'\ntimeout = '5s'\n",
+        front.url(),
+        registry.path(),
+        registry.home.path().join("ca.pem").display()
+    );
     let world = World::new(Broker::shared(), 2, &extra);
     let (input, output) = (world.topic("events"), world.topic("decisions"));
 

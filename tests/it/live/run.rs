@@ -59,6 +59,30 @@ fn json_in_and_every_output_out() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
+/// A SIEM that reads the topic gets its own words.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn alerts_leave_as_ocsf_where_that_is_asked() {
+    let world = World::new(Broker::shared(), 2, "# alerts as ocsf");
+    let mut ward = world.run("one", &["--workers", "1"]);
+    ward.is_ready("0,1");
+    let mut input = events(3, 3, "a");
+    let mut thief = login("user2", "stolen", 0);
+    thief["type"] = json!("access");
+    thief["app"] = json!("payroll");
+    thief["device_fingerprint"] = json!("d-thief");
+    input.push(thief);
+    world.produce(&input);
+
+    let alerts = foreign::read(&world.broker, &world.topic("alerts"), 1);
+    let finding = &alerts[0]["value"];
+    assert_eq!((&alerts[0]["key"], &finding["class_uid"]), (&json!("acme/user2"), &json!(2004)), "{finding}");
+    crate::renderings::are_ocsf(&finding.to_string());
+    let revocations = foreign::read(&world.broker, &world.topic("revocations"), 1);
+    assert!(of_schema(&revocations[0], "revocation"), "{revocations:?}");
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+}
+
 #[test]
 #[ignore = "needs a broker: make test"]
 fn avro_in_and_out() {

@@ -70,6 +70,8 @@ impl World {
         );
         for name in ["events", "feedback", "decisions", "alerts", "revocations", "rejected"] {
             let format = if matches!(name, "alerts" | "revocations" | "rejected") { "avro" } else { "json" };
+            let format =
+                if name == "alerts" && self.extra.contains("alerts as ocsf") { "ocsf" } else { format };
             let format = if self.extra.contains("avro in and out") { "avro" } else { format };
             let format = if self.extra.contains("confluent in and out") { "confluent" } else { format };
             writeln!(text, "[topics.{name}]\nname = '{}'\nformat = '{format}'", self.topic(name)).unwrap();

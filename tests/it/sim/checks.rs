@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wardstream::engine::baseline::held_in;
 use wardstream::ports::ledger::{Output, Unit};
 use wardstream::ports::store::{Spot, StateStore as _};
 
@@ -81,7 +82,8 @@ impl World<'_> {
     fn compare_stores(&self, number: i32, folded: &Folded) -> Result<(), String> {
         for node in &self.nodes {
             let store = &node.store.inside;
-            let at_mark = store.checkpoint(number).and_then(|checkpoint| checkpoint.place);
+            let checkpoint = store.checkpoint(number).unwrap_or_default();
+            let at_mark = checkpoint.place;
             if at_mark.is_none_or(|spot| spot.mark != folded.mark)
                 || store.verify(number, &mut |_| ()).is_err()
             {
@@ -94,6 +96,8 @@ impl World<'_> {
                 })
                 .map_err(|error| error.to_string())?;
             same(&format!("store of {}", node.name), number, &parts, &folded.profiles)?;
+            let held: u64 = parts.iter().map(|(key, value)| held_in(key, value)).sum();
+            same("held observations counted", number, &checkpoint.held, &held)?;
         }
         Ok(())
     }

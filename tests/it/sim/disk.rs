@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wardstream::adapters::store::MemoryStore;
+use wardstream::engine::baseline::held_in;
 use wardstream::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
 
 /// A store on a disk that can refuse, and lie.
@@ -16,7 +17,7 @@ pub struct Disk {
 impl Disk {
     pub fn new() -> Self {
         Self {
-            inside: MemoryStore::with_power_to_lose(),
+            inside: MemoryStore::with_power_to_lose().counting(held_in),
             refuses: AtomicBool::new(false),
             lies: AtomicBool::new(false),
         }

@@ -119,11 +119,12 @@ impl<S: Source, L: Ledger> Worker<S, L> {
     /// Ends one checkpoint that is under way; `false` when there is none.
     pub fn keep(&mut self, told: &mut dyn FnMut(Told<'_>)) -> bool {
         let Some((partition, batch)) = self.kept.pop_front() else { return false };
-        let outcome = self.store.apply_batch(partition, &batch).and_then(|_| self.store.flush());
+        let written = self.store.apply_batch(partition, &batch);
+        let outcome = written.and_then(|checkpoint| self.store.flush().map(|()| checkpoint));
         if let Err(error) = &outcome {
             told(Told::StoreFailed(error));
         }
-        self.dispatch.checkpointed(partition, &batch, outcome.as_ref().map(drop));
+        self.dispatch.checkpointed(partition, &batch, outcome.as_ref().copied());
         true
     }
 
