@@ -10,6 +10,7 @@ use serde::Deserialize as _;
 
 use super::borrowed::Borrowed;
 use super::chain;
+use crate::engine::memory::Memory;
 use crate::engine::quick::Quick;
 use crate::engine::schema::{DECISION, HEADER_BYTES, Opened};
 use crate::model::id::Digest;
@@ -57,12 +58,14 @@ impl Recorded {
     }
 }
 
-/// Reads lines one after the other: what decisions rest on is the same for long, and read once.
+/// Reads lines one after the other. What decisions rest on is the same for long, and people come back
+/// from where they were with what they had: both are read once.
 #[derive(Debug, Default)]
 pub struct RecordedLines {
     /// The last basis, as it is written and as it is read.
     text: Vec<u8>,
     basis: Option<Arc<RecordedBasis>>,
+    known: Memory<Facts, KNOWN_FACTS>,
 }
 
 impl RecordedLines {
@@ -80,7 +83,7 @@ impl RecordedLines {
         let is_of_facts = |at: &usize| line.get(..*at).is_some_and(|before| before.ends_with(FACTS));
         let facts = memchr::memrchr_iter(b'{', line).find(is_of_facts)?;
         let mut quick = Quick::new(std::str::from_utf8(line.get(facts..)?).ok()?);
-        let facts = WireFacts::deserialize(&mut quick).ok()?;
+        let facts = self.facts(&mut quick)?;
         quick.word(b",\"basis\":").ok()?;
         let basis = self.basis(&mut quick)?;
         quick.word(b",\"position\":").ok()?;
@@ -90,6 +93,21 @@ impl RecordedLines {
         quick.word(b"}").ok()?;
         quick.end().ok()?;
         recorded(facts, basis, position, &chain).ok()
+    }
+
+    fn facts(&mut self, quick: &mut Quick<'_>) -> Option<Facts> {
+        let before = quick.rest();
+        // Nothing that may stand in them has a brace; if it has, they are read as any other text.
+        let text = before.get(..=memchr::memchr(b'}', before)?)?;
+        if let Some(facts) = self.known.get(text) {
+            quick.word(text).ok()?;
+            return Some(facts);
+        }
+        let read = WireFacts::deserialize(&mut *quick).ok()?.read().ok()?;
+        if before.strip_suffix(quick.rest()) == Some(text) {
+            self.known.put(text, read);
+        }
+        Some(read)
     }
 
     fn basis(&mut self, quick: &mut Quick<'_>) -> Option<Arc<RecordedBasis>> {
@@ -182,18 +200,18 @@ struct WirePosition<'a> {
 
 impl Wire<'_> {
     fn read(self) -> Result<Recorded, String> {
-        recorded(self.facts, Arc::new(self.basis.read()?), self.position, &self.chain)
+        recorded(self.facts.read()?, Arc::new(self.basis.read()?), self.position, &self.chain)
     }
 }
 
 fn recorded(
-    facts: WireFacts<'_>,
+    facts: Facts,
     basis: Arc<RecordedBasis>,
     position: WirePosition<'_>,
     chain: &Borrowed<'_>,
 ) -> Result<Recorded, String> {
     Ok(Recorded {
-        facts: facts.read()?,
+        facts,
         basis,
         topic: position.topic.map(|topic| topic.0.into_owned()),
         partition: position.partition,
@@ -267,5 +285,7 @@ fn unfit(name: &str, found: &str, expected: &str) -> String {
     format!("`{name}` is `{found}`, expected {expected}")
 }
 
+/// Twice as many: a few MiB with their texts.
+const KNOWN_FACTS: usize = 4096;
 /// What only the field itself looks like: inside a text a quote has a backslash before it.
 const FACTS: &[u8] = b",\"facts\":";

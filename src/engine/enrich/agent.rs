@@ -6,6 +6,7 @@
 
 use woothee::parser::Parser;
 
+use crate::engine::memory::Memory;
 use crate::model::{Browser, DeviceKind, Os};
 
 /// What a user agent says.
@@ -209,64 +210,18 @@ const AGENTS: &[&str] = &[
     "python-requests",
 ];
 
-/// [`parse`] with a memory of the last seen: traffic has few user agents, and a parse costs more than
-/// the rest of enrichment. Each text has a place for two; a newcomer takes that of the one that was
-/// not asked for last, so nothing grows, and two that are busy do not drive each other out.
-#[derive(Debug)]
-pub struct Agents {
-    places: Box<[[Option<Remembered>; 2]]>,
-}
-
-type Remembered = (Box<str>, Agent);
-
-impl Default for Agents {
-    fn default() -> Self {
-        Self { places: vec![[None, None]; PLACES].into_boxed_slice() }
-    }
-}
+/// [`parse`] with a memory: a parse costs more than the rest of enrichment.
+#[derive(Debug, Default)]
+pub struct Agents(Memory<Agent, PLACES>);
 
 impl Agents {
     pub fn parse(&mut self, text: &str) -> Agent {
-        let place = usize::try_from(mix(text.as_bytes()) >> (64 - PLACES.trailing_zeros())).unwrap_or(0);
-        let Some([last, other]) = self.places.get_mut(place) else { return parse(text) };
-        let find = |one: &Option<Remembered>| {
-            one.as_ref().filter(|(known, _)| **known == *text).map(|(_, agent)| *agent)
-        };
-        if let Some(agent) = find(last) {
-            return agent;
-        }
-        std::mem::swap(last, other);
-        if let Some(agent) = find(last) {
-            return agent;
-        }
-        let agent = parse(text);
-        if text.len() <= REMEMBERED_BYTES_MAX {
-            *last = Some((text.into(), agent));
-        }
-        agent
+        self.0.get_or(text.as_bytes(), || parse(text))
     }
 }
 
-/// Spreads texts over places; a clash costs a parse, so nothing stronger is needed.
-fn mix(text: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let word = |chunk: &[u8]| {
-        let mut bytes = [0; 8];
-        for (to, from) in bytes.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        u64::from_le_bytes(bytes)
-    };
-    let (chunks, rest) = text.as_chunks::<8>();
-    let state = chunks.iter().fold(text.len() as u64, |state, chunk| {
-        (state.rotate_left(23) ^ u64::from_le_bytes(*chunk)).wrapping_mul(ODD)
-    });
-    (state.rotate_left(23) ^ word(rest)).wrapping_mul(ODD)
-}
-
-/// Twice 1,024 texts of at most 512 bytes: a MiB at most.
+/// Twice as many texts: a MiB at most.
 const PLACES: usize = 1024;
-const REMEMBERED_BYTES_MAX: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -349,8 +304,7 @@ mod tests {
                 assert_eq!(agents.parse(&text), parse("curl/8"), "{text} in round {round}");
             }
         }
-        let held = agents.places.iter().flatten().flatten();
-        assert!(held.clone().count() <= 2 * PLACES && held.count() > PLACES);
+        assert!(agents.0.len() <= 2 * PLACES && agents.0.len() > PLACES);
     }
 
     proptest::proptest! {

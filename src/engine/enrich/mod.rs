@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use agent::{Agent, Agents};
 use answers::Answers;
 
+use crate::engine::memory::Memory;
 use crate::engine::number::whole;
 use crate::model::PlaceSource;
 use crate::model::event::{Event, PlaceHint};
@@ -26,28 +27,34 @@ use crate::ports::tables::{Found, Tables};
 /// Looks everything up once. Detectors never look up.
 pub fn enrich<'a>(event: Event<'a>, tables: &dyn Tables) -> Observation<'a> {
     let look_up = |address, at| tables.look_up(address, at);
-    observe(event, look_up, agent::parse)
+    observe(event, look_up, agent::parse, &mut KnownKeys::default())
 }
 
 /// An event with facts that were looked up before: those that a decision records.
 pub fn with_facts(event: Event<'_>, facts: Facts) -> Observation<'_> {
-    let public = address_of(&event).filter(|address| address::is_public(*address));
-    let keys = keys(&event, public);
-    Observation { event, facts, keys }
+    Enricher::default().with_facts(event, facts)
 }
 
-/// [`enrich`] for many events in a row: remembers user agents, and what the tables said.
+/// [`enrich`] and [`with_facts`] for many events in a row: remembers user agents, keys, and what the
+/// tables said.
 #[derive(Debug, Default)]
 pub struct Enricher {
     agents: Agents,
     answers: Answers,
+    keys: KnownKeys,
 }
 
 impl Enricher {
     pub fn enrich<'a>(&mut self, event: Event<'a>, tables: &dyn Tables) -> Observation<'a> {
-        let Self { agents, answers } = self;
+        let Self { agents, answers, keys } = self;
         let look_up = |address, at| answers.look_up(tables, address, at);
-        observe(event, look_up, |text| agents.parse(text))
+        observe(event, look_up, |text| agents.parse(text), keys)
+    }
+
+    pub fn with_facts<'a>(&mut self, event: Event<'a>, facts: Facts) -> Observation<'a> {
+        let public = address_of(&event).filter(|address| address::is_public(*address));
+        let keys = keys(&event, public, &mut self.keys);
+        Observation { event, facts, keys }
     }
 }
 
@@ -55,6 +62,7 @@ fn observe<'a>(
     event: Event<'a>,
     look_up: impl FnOnce(IpAddr, Timestamp) -> Found,
     parse: impl FnOnce(&str) -> Agent,
+    known: &mut KnownKeys,
 ) -> Observation<'a> {
     let stated = address_of(&event);
     let public = stated.filter(|address| address::is_public(*address));
@@ -83,7 +91,7 @@ fn observe<'a>(
         facts.utc_offset_minutes = facts.coordinates.map(offset_by_longitude);
     }
 
-    let keys = keys(&event, public);
+    let keys = keys(&event, public, known);
     Observation { event, facts, keys }
 }
 
@@ -133,9 +141,27 @@ fn offset_by_longitude(place: Coordinates) -> i16 {
     i16::try_from((place.longitude_e4() + half) / HOUR_E4 * 60).unwrap_or(0)
 }
 
-fn keys(event: &Event<'_>, public: Option<IpAddr>) -> Keys {
-    let of = |domain, text: &Option<std::borrow::Cow<'_, str>>| {
-        text.as_deref().map(|text| tenant_key(domain, &event.tenant, text))
+/// Keys of devices and sessions, which stand in many events: by domain, tenant and text.
+#[derive(Debug, Default)]
+struct KnownKeys {
+    keys: Memory<u64, KNOWN_KEYS>,
+    name: Vec<u8>,
+}
+
+impl KnownKeys {
+    fn of(&mut self, domain: &str, tenant: &str, text: &str) -> u64 {
+        self.name.clear();
+        for part in [domain, tenant, text] {
+            self.name.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            self.name.extend_from_slice(part.as_bytes());
+        }
+        self.keys.get_or(&self.name, || tenant_key(domain, tenant, text))
+    }
+}
+
+fn keys(event: &Event<'_>, public: Option<IpAddr>, known: &mut KnownKeys) -> Keys {
+    let mut of = |domain, text: &Option<std::borrow::Cow<'_, str>>| {
+        text.as_deref().map(|text| known.of(domain, &event.tenant, text))
     };
     let source = event.source.as_deref().unwrap_or_default();
     let parts = [&*event.tenant, &*event.user, source, &*event.id].map(str::as_bytes);
@@ -144,7 +170,7 @@ fn keys(event: &Event<'_>, public: Option<IpAddr>) -> Keys {
             | event_id_key(&event.id) << EVENT_ID_SHIFT & EVENT_ID_BITS)
             & EVENT_KEY_MASK,
         device: of("device", &event.device_fingerprint),
-        session: event.session_id.as_deref().map(|id| session_key(&event.tenant, id)),
+        session: of("session", &event.session_id).map(|key| key & SESSION_KEY_MASK),
         address: public.map(address::address_key),
         prefix: public.map(address::prefix_key),
     }
@@ -184,6 +210,8 @@ pub const CITY_RADIUS_KM: u16 = 50;
 const REGION_RADIUS_KM: u16 = 200;
 const COUNTRY_RADIUS_KM: u16 = Coordinates::COUNTRY_RADIUS_KM;
 
+/// Twice as many: a MiB or two.
+const KNOWN_KEYS: usize = 4096;
 const HOUR_E4: i32 = 150_000;
 /// A user has four of them at once.
 const SESSION_KEY_MASK: u64 = (1 << 48) - 1;

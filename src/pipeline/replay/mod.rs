@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use crate::engine::REVISION;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit::{self, Form, Recorded, RecordedBasis};
-use crate::engine::enrich::{self, Enricher};
+use crate::engine::enrich::Enricher;
 use crate::engine::policy::Policy;
 use crate::engine::step::{Lifetime, Setting};
 use crate::model::decision::{Basis, Ruling};
@@ -283,9 +283,11 @@ impl Lane {
     ) -> Observation<'e> {
         match (tables, published) {
             (Some(tables), _) => self.enricher.enrich(decoded.event, tables),
-            (None, Published::Decision(recorded, ..)) => enrich::with_facts(decoded.event, recorded.facts),
+            (None, Published::Decision(recorded, ..)) => {
+                self.enricher.with_facts(decoded.event, recorded.facts)
+            }
             // It gave no decision, so nothing of it was looked up for one.
-            (None, _) => enrich::with_facts(decoded.event, Facts::default()),
+            (None, _) => self.enricher.with_facts(decoded.event, Facts::default()),
         }
     }
 }
