@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::inputs::inputs;
 use super::schemas::{Standing, needed_registry, standing, subjects};
 use super::{PATIENCE, collector, connection, instance, read_text, topic_names};
 use crate::adapters::geo;
@@ -21,6 +22,7 @@ use crate::telemetry;
 pub(crate) enum Area {
     Configuration,
     Policy,
+    Inputs,
     Tables,
     Schemas,
     Registry,
@@ -35,6 +37,7 @@ impl Area {
         match self {
             Self::Configuration => "configuration",
             Self::Policy => "policy",
+            Self::Inputs => "inputs",
             Self::Tables => "tables",
             Self::Schemas => "schemas",
             Self::Registry => "registry",
@@ -80,6 +83,12 @@ pub(crate) fn check(loaded: &Loaded, is_offline: bool) -> Report {
     for policy in [Some(&settings.policy.file), settings.policy.shadow.as_ref()].into_iter().flatten() {
         for mistake in Policy::load(policy, &read_text).err().into_iter().flatten() {
             report.document(Area::Policy, &mistake);
+        }
+    }
+    if !settings.inputs.is_empty() {
+        report.looked(Area::Inputs);
+        for mistake in inputs(settings).err().into_iter().flatten() {
+            report.document(Area::Inputs, &mistake);
         }
     }
     tables(settings, &mut report);

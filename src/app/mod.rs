@@ -2,6 +2,7 @@
 
 mod anew;
 mod check;
+mod inputs;
 mod observe;
 mod reload;
 mod renderings;
@@ -73,6 +74,7 @@ pub(crate) fn topic_names(settings: &Settings) -> kafka::topics::Names {
         profiles: topics.profiles.clone(),
         policies: topics.policies.clone(),
         rejected: topics.rejected.name.clone(),
+        inputs: settings.inputs.iter().map(|(name, input)| (name.clone(), input.topic.clone())).collect(),
     }
 }
 

@@ -12,8 +12,8 @@ use crate::config::Settings;
 use crate::engine::decode::Format;
 use crate::pipeline::lane::{AlertRendering, Rendering};
 use crate::ports::schemas::WhenAway;
-use crate::runtime::feedback::Form;
 use crate::runtime::lookup::Lookup;
+use crate::runtime::normaliser::Form;
 use crate::runtime::stop::{ProcessClock, Stop};
 use crate::telemetry::Happened;
 

@@ -10,22 +10,23 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::anew::again;
+use super::inputs::inputs;
 use super::renderings::{self, Renderings};
 use super::{collector, connection, instance, needed_registry, observe, reload, tables, topic_names, unheld};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
-    Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, Placement, decisions, policies,
+    Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, decisions, policies,
 };
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
 use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
 use crate::engine::baseline::held_in;
+use crate::engine::document::Mistake;
 use crate::engine::step::Lifetime;
 use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane;
 use crate::pipeline::recover::{Start, Wishes};
 use crate::runtime::custody::Custody;
-use crate::runtime::feedback::{self, Form, Stage};
 use crate::runtime::footing::{Current, Footing};
 use crate::runtime::registry::Registry;
 use crate::runtime::stages::Stages;
@@ -52,8 +53,10 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
     let read = keep(reload::policies(settings).map_err(|found| found.read), &mut mistakes);
     let registry = keep(needed_registry(settings), &mut mistakes);
     let collector = keep(collector(settings), &mut mistakes);
-    let (Some(connection), Some(tables), Some(read), Some(registry), Some(collector)) =
-        (connection, tables, read, registry, collector)
+    let told = |found: Vec<Mistake>| found.iter().map(ToString::to_string).collect();
+    let inputs = keep(inputs(settings).map_err(told), &mut mistakes);
+    let (Some(connection), Some(tables), Some(read), Some(registry), Some(collector), Some(inputs)) =
+        (connection, tables, read, registry, collector, inputs)
     else {
         return Err(Failure::Input(mistakes));
     };
@@ -125,10 +128,12 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
         status.watch(&name, pulse.clone());
         threads.push(Thread::start(&name, pulse, run)?);
     }
-    let pulse = Pulse::new(clock);
-    let run = feedback_thread(&shared, &connection, &names, settings, written.copies, pulse.clone());
-    status.watch("feedback", pulse.clone());
-    threads.push(Thread::start("feedback", pulse, run)?);
+    for input in inputs {
+        let (pulse, name) = (Pulse::new(clock), input.name.clone());
+        let run = input.thread(&shared, &connection, &names, settings, written.copies, pulse.clone());
+        status.watch(&name, pulse.clone());
+        threads.push(Thread::start(&name, pulse, run)?);
+    }
     reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
     observe::canaries(settings, &shared)?;
     unheld::begin(&connection, &names, &instance, stop.clone())?;
@@ -299,44 +304,6 @@ fn worker_thread(
                 ledger = ledger.timed(Box::new(stages.hand()));
             }
             worker::run(number, shared.clone(), Box::new(source), Box::new(ledger), pulse.clone())
-        })
-    }
-}
-
-/// The stage that copies feedback into the input.
-fn feedback_thread(
-    shared: &Shared,
-    connection: &Connection,
-    names: &Names,
-    settings: &Settings,
-    copies: Form,
-    pulse: Pulse,
-) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
-    let connection = connection.clone();
-    let stage = Stage {
-        topic: names.feedback.clone(),
-        from: settings.topics.feedback.format,
-        to: copies,
-        limits: settings.identity.clone(),
-        rejected: shared.settings.rejected,
-        lookup: shared.lookup.clone(),
-        traces: shared.spans.is_some(),
-        stop: shared.stop.clone(),
-        clock: shared.clock,
-    };
-    let instance = Arc::clone(&shared.instance);
-    // The same ledger, one topic further up: what it calls decisions are events, placed by their key.
-    let copied = Names { events: names.feedback.clone(), decisions: names.events.clone(), ..names.clone() };
-    move || {
-        let group = format!("{}-feedback", connection.group());
-        let member = format!("{instance}-feedback");
-        let id = format!("{}-{member}", connection.group());
-        again(&stage.stop, "feedback", || {
-            let source = KafkaSource::join(&connection, &group, &member, &stage.topic)
-                .map_err(|failure| Ended::Refused(failure.to_string()))?;
-            let ledger = KafkaLedger::new(connection.clone(), copied.clone(), &source, id.clone(), |_| None)
-                .placed(Placement::ByKey);
-            feedback::run(&stage, Box::new(source), Box::new(ledger), &pulse)
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
+use crate::adapters::kafka::acls::input_group;
 use crate::adapters::kafka::topics::Names;
 use crate::adapters::kafka::{Assignment, Connection, Roll};
 use crate::cli::Failure;
@@ -24,11 +25,14 @@ pub(super) fn begin(
     if connection.assignment() != Assignment::CooperativeSticky {
         return Ok(());
     }
-    let feedback = format!("{}-feedback", connection.group());
-    let rolls = [(connection.group(), &names.events), (feedback.as_str(), &names.feedback)]
-        .map(|(group, topic)| Roll::open(connection, group, topic));
+    let group = connection.group();
+    let inputs = std::iter::once(("feedback", &names.feedback));
+    let inputs = inputs.chain(names.inputs.iter().map(|(name, topic)| (name.as_str(), topic)));
+    let inputs = inputs.map(|(name, topic)| (input_group(group, name), topic));
+    let groups = std::iter::once((group.to_owned(), &names.events)).chain(inputs);
     let mut watches = Vec::new();
-    for roll in rolls {
+    for (group, topic) in groups {
+        let roll = Roll::open(connection, &group, topic);
         let roll = roll.map_err(|failure| Failure::Internal(failure.to_string()))?;
         watches.push((roll, Watch::default()));
     }

@@ -16,6 +16,7 @@ mod feedback;
 mod flags;
 mod interrupt;
 mod manual;
+mod map;
 mod policy;
 mod profile;
 mod replay;
@@ -68,6 +69,7 @@ enum Command {
     Policy(policy::Args),
     Alerts(alerts::Args),
     Backfill(backfill::Args),
+    Map(map::Args),
     Explain(explain::Args),
     Profile(profile::Args),
     Feedback(feedback::Args),
@@ -150,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => policy::run(args),
         Command::Alerts(args) => alerts::run(args),
         Command::Backfill(args) => backfill::run(args),
+        Command::Map(args) => map::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Profile(args) => profile::run(args),
         Command::Feedback(args) => feedback::run(args),

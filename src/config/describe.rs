@@ -48,6 +48,7 @@ pub(super) fn range(row: &Row) -> String {
             )
         }
         Kind::Sources => "table of sources, each with `creates`".to_owned(),
+        Kind::Inputs => "table of inputs, each with `topic` and perhaps `format`, `mapping`".to_owned(),
         Kind::Properties => "table of texts, numbers and flags".to_owned(),
     }
 }

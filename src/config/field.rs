@@ -53,6 +53,8 @@ pub enum Kind {
     Properties,
     /// A table for each source that events state.
     Sources,
+    /// A table for each topic that is keyed anew.
+    Inputs,
 }
 
 /// What a text must look like.
@@ -66,7 +68,7 @@ pub struct Form {
 }
 
 impl Form {
-    fn fits(&self, text: &str) -> bool {
+    pub(super) fn fits(&self, text: &str) -> bool {
         !text.is_empty() && text.len() <= self.bytes_max && text.bytes().all(self.is_allowed)
     }
 }

@@ -219,6 +219,12 @@ const REST: &[Row] = &[
         |to| &mut to.topics.policies,
     ),
     row(
+        "inputs",
+        Kind::Inputs,
+        "`[inputs.NAME] topic = \"…\"`: a topic whose records are not keyed as lanes need them (`keyed = false`, which is all that may be said there). They are copied into `topics.events`, keyed anew, exactly once. With `mapping`, a file, [the JSON of an identity system](inputs.md) is made into events first, whose `source` is `NAME` unless they say otherwise. `format`: that of the records, `json` unless said. Read at the start.",
+        |to| &mut to.inputs,
+    ),
+    row(
         "registry.url",
         Kind::Text(URL),
         "The schema registry: its address, with a path if it has one (`http://127.0.0.1:8080/apis/ccompat/v7`). In the clear only to this host, unless `danger_plaintext` says otherwise.",

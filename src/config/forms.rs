@@ -40,6 +40,14 @@ pub(super) const INSTANCE: Form = Form {
     is_allowed: is_plain,
 };
 
+/// It stands in group and transactional ids, in metrics, and as `source` in events.
+pub(super) const INPUT: Form = Form {
+    what: "a name of 1 to 64 lower-case letters, digits, `.`, `_` or `-`, other than `feedback`",
+    pattern: "^(?!feedback$)[a-z0-9._-]{1,64}$",
+    bytes_max: 64,
+    is_allowed: |byte| is_plain(byte) && !byte.is_ascii_uppercase(),
+};
+
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }

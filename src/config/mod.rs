@@ -12,6 +12,7 @@ mod describe;
 mod field;
 mod fields;
 mod forms;
+mod inputs;
 mod read;
 mod schema;
 mod words;
@@ -31,6 +32,7 @@ use crate::engine::step::Remembering;
 pub use describe::{reference, shown};
 pub use field::{Form, Kind};
 pub use fields::{Row, rows};
+pub use inputs::Unkeyed;
 pub use schema::schema;
 
 /// Everything that a file and the environment say. The defaults are those of `config/ward.toml`.
@@ -38,6 +40,8 @@ pub use schema::schema;
 pub struct Settings {
     pub kafka: kafka::Settings,
     pub topics: Topics,
+    /// `[inputs.NAME]`: topics that are keyed anew, by name.
+    pub inputs: BTreeMap<String, Unkeyed>,
     pub registry: registry::Settings,
     pub run: Run,
     /// `[identity]`: who is nobody, and how old an event may be.

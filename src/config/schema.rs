@@ -3,8 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::describe::default_value;
-use super::field::Kind;
+use super::field::{Kind, Word as _};
+use super::forms::{INPUT, TOPIC};
 use super::{Row, rows};
+use crate::engine::decode::Format;
 
 /// JSON Schema 2020-12 of the configuration file, read as JSON.
 #[must_use]
@@ -47,8 +49,8 @@ fn table(rows: &[&Row], depth: usize) -> Json {
 fn described(row: &Row, mut schema: Json) -> Json {
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("description".into(), json!(row.doc));
-        if let Some(default) =
-            default_value(row).filter(|_| !matches!(row.kind, Kind::Properties | Kind::Sources))
+        if let Some(default) = default_value(row)
+            .filter(|_| !matches!(row.kind, Kind::Properties | Kind::Sources | Kind::Inputs))
         {
             schema.insert("default".into(), default);
         }
@@ -73,6 +75,20 @@ fn value(row: &Row) -> Json {
         Kind::Sources => {
             let source = json!({"type": "object", "properties": {"creates": {"type": "boolean"}}, "additionalProperties": false});
             json!({"type": "object", "additionalProperties": source})
+        }
+        Kind::Inputs => {
+            let input = json!({
+                "type": "object",
+                "properties": {
+                    "topic": {"type": "string", "pattern": TOPIC.pattern},
+                    "keyed": {"const": false},
+                    "format": {"enum": Format::WORDS.iter().map(|(_, word)| *word).collect::<Vec<_>>()},
+                    "mapping": text(),
+                },
+                "required": ["topic"],
+                "additionalProperties": false,
+            });
+            json!({"type": "object", "propertyNames": {"pattern": INPUT.pattern}, "additionalProperties": input})
         }
         Kind::Properties => {
             json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})

@@ -14,6 +14,7 @@ pub mod emit;
 pub mod enrich;
 pub(crate) mod escape;
 pub mod explain;
+pub mod mapping;
 mod memory;
 pub mod number;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! What waits: threads that carry out what the pure pipeline says.
 //!
 //! A [`worker`] polls its source on one thread, publishes on a second and checkpoints on a third;
-//! [`feedback`] copies what people said into the input; [`lookup`] asks the registry for others' schemas; [`footing`] is what decisions rest on, swapped
+//! [`normaliser`] copies what others write elsewhere into the input; [`lookup`] asks the registry for others' schemas; [`footing`] is what decisions rest on, swapped
 //! when files change; [`status`] is how all of them stand, [`survey`]
 //! what the broker says of it, [`probes`] who tells it to Prometheus, [`canary`] whether every detector still
 //! speaks; [`stages`] what each stage of an event's way costs; [`stop`] is how all of them are told to end,
@@ -9,10 +9,10 @@
 
 pub mod canary;
 pub mod custody;
-pub mod feedback;
 pub mod footing;
 mod keeper;
 pub mod lookup;
+pub mod normaliser;
 pub mod probes;
 pub mod publisher;
 pub mod registry;

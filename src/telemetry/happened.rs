@@ -47,6 +47,13 @@ pub enum Happened<'a> {
         kind: &'a str,
         why: &'a str,
     },
+    /// Records of an input were copied, left out, or rejected.
+    Normalised {
+        input: &'a str,
+        events: u64,
+        skipped: u64,
+        rejected: u64,
+    },
     Checkpointed {
         partitions: usize,
         parts: usize,
@@ -166,6 +173,13 @@ impl Happened<'_> {
                 counter!(table::CHECKPOINT_PARTS.name).increment(parts as u64);
                 histogram!(table::CHECKPOINT.name).record(took);
                 tracing::debug!(partitions, parts, ?took, "checkpoint");
+            }
+            Self::Normalised { input, events, skipped, rejected } => {
+                for (outcome, count) in [("event", events), ("skipped", skipped), ("rejected", rejected)] {
+                    counter!(table::NORMALISED.name, "input" => input.to_owned(), "outcome" => outcome)
+                        .increment(count);
+                }
+                tracing::debug!(input, events, skipped, rejected, "normalised");
             }
             Self::StoreFailed { why } => {
                 counter!(table::STORE_FAILURES.name).increment(1);

@@ -61,6 +61,9 @@ metrics! {
         "Events that had been decided before; they give no decision.";
     REJECTED Counter, "ward_rejected_total" ["reason": "a reason of docs/events.md"]
         "Input records that were not taken, each with a record in the rejected topic.";
+    NORMALISED Counter, "ward_normalised_total"
+        ["input": "feedback, or a name under [inputs]", "outcome": "event, skipped, rejected"]
+        "Records of an input by what they became: an event, nothing by the mapping's own word, a rejected record.";
     ALERTS Counter, "ward_alerts_total" []
         "Alert records committed: opened, updated, closed.";
     REVOCATIONS Counter, "ward_revocations_total" []

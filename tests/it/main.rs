@@ -31,6 +31,7 @@ mod hard;
 mod laws;
 mod live;
 mod lookup;
+mod map;
 mod metrics;
 mod mmdb;
 mod oracle;

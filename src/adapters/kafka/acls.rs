@@ -110,7 +110,8 @@ impl Role {
 pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     use Operation::{Create, Describe, DescribeConfigs, Read, Write};
 
-    let Names { events, feedback, decisions, alerts, revocations, profiles, policies, rejected } = names;
+    let Names { events, feedback, decisions, alerts, revocations, profiles, policies, rejected, inputs } =
+        names;
     let every = [events, feedback, decisions, alerts, revocations, profiles, policies, rejected];
     let mut all = Vec::new();
     let mut topics = |role: Role, operations: &[Operation], topics: &[&String]| {
@@ -132,6 +133,7 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     // Events are written by the stage that copies feedback; decisions, profiles and policies are read back.
     topics(Role::Worker, &[Read, Write], &[events, decisions, profiles, policies]);
     topics(Role::Worker, &[Read], &[feedback]);
+    topics(Role::Worker, &[Read, DescribeConfigs], &inputs.values().collect::<Vec<_>>());
     topics(Role::Worker, &[Write], &[alerts, revocations, rejected]);
     topics(Role::Publisher, &[Write], &[events]);
     topics(Role::Portal, &[Write], &[feedback]);
@@ -152,7 +154,9 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
         });
     };
     other(Role::Worker, Resource::Group, Pattern::Literal, group.to_owned(), Read);
-    other(Role::Worker, Resource::Group, Pattern::Literal, feedback_group(group), Read);
+    for group in input_groups(names, group) {
+        other(Role::Worker, Resource::Group, Pattern::Literal, group, Read);
+    }
     // One a worker and a process: its instance and its number come after.
     other(Role::Worker, Resource::TransactionalId, Pattern::Prefixed, format!("{group}-"), Write);
     // They join none: their client looks for the coordinator all the same.
@@ -164,10 +168,16 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     all
 }
 
-/// The group of the stage that copies feedback into the input.
+/// The group of the stage that copies the topic called `name` into the input.
 #[must_use]
-pub fn feedback_group(group: &str) -> String {
-    format!("{group}-feedback")
+pub fn input_group(group: &str, name: &str) -> String {
+    format!("{group}-{name}")
+}
+
+/// Those of all such stages.
+pub(super) fn input_groups(names: &Names, group: &str) -> Vec<String> {
+    let called = std::iter::once("feedback").chain(names.inputs.keys().map(String::as_str));
+    called.map(|name| input_group(group, name)).collect()
 }
 
 /// As the broker's own tool takes them: one line for all topics on which a principal may do the same.

@@ -179,7 +179,7 @@ impl Ledger for KafkaLedger {
             unit.records().map(move |record| Outgoing {
                 topic: topic_of(names, record.output),
                 partition: match (placement, record.output) {
-                    (Placement::ByKey, Output::Decisions) => None,
+                    (Placement::ByKey, _) => None,
                     _ => Some(unit.partition),
                 },
                 key: record.key,
@@ -245,9 +245,9 @@ impl Ledger for KafkaLedger {
         };
         let readers = self.readers()?;
         let input = watermarks(&readers.uncommitted, &events, partition)?;
-        let profiles = watermarks(&readers.uncommitted, &profiles, partition)?;
         // By key a record may go anywhere: what hangs there is for the lanes of those partitions to find,
-        // and what was written there bears no witness of this one.
+        // and what was written there bears no witness of this one, which they may not even have.
+        let profiles = if own { watermarks(&readers.uncommitted, &profiles, partition)? } else { 0..0 };
         let names = self.names.clone();
         let hanging = if own { hanging::in_outputs(self.readers()?, &names, partition)? } else { None };
         // Only a lane without an offset asks for a witness, and reading one is not free; behind an open

@@ -16,7 +16,7 @@ use rdkafka::producer::{
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::acls::{Operation, Resource, feedback_group};
+use super::acls::{Operation, Resource, input_groups};
 use super::admin::{Failure, reason};
 use super::connection::Connection;
 use super::events::{Events, reader};
@@ -44,7 +44,8 @@ pub fn denied(
 ) -> Result<Vec<Denied>, Failure> {
     let mut denied = Vec::new();
     let reader = consumer(connection, connection.group())?;
-    for name in [&names.events, &names.feedback, &names.decisions, &names.profiles, &names.policies] {
+    let ours = [&names.events, &names.feedback, &names.decisions, &names.profiles, &names.policies];
+    for name in ours.into_iter().chain(names.inputs.values()) {
         if topics.contains(&name.as_str())
             && let Some(code) = read(&reader, name)
         {
@@ -56,7 +57,7 @@ pub fn denied(
             });
         }
     }
-    denied.extend(transactions(connection, topics, instance)?);
+    denied.extend(transactions(connection, names, topics, instance)?);
     Ok(denied)
 }
 
@@ -89,7 +90,12 @@ fn read(consumer: &BaseConsumer<Events>, topic: &str) -> Option<RDKafkaErrorCode
 }
 
 /// Transactional ids, and the groups whose offsets travel in transactions.
-fn transactions(connection: &Connection, topics: &[&str], instance: &str) -> Result<Vec<Denied>, Failure> {
+fn transactions(
+    connection: &Connection,
+    names: &Names,
+    topics: &[&str],
+    instance: &str,
+) -> Result<Vec<Denied>, Failure> {
     // Workers have numbers: nobody has this one.
     let id = format!("{}-{instance}-check", connection.group());
     let context = Events::of(connection.token(), Trial);
@@ -108,7 +114,8 @@ fn transactions(connection: &Connection, topics: &[&str], instance: &str) -> Res
     let mut denied = Vec::new();
     // The group is looked at before the topic: any will do.
     let Some(topic) = topics.first() else { return Ok(denied) };
-    for group in [connection.group().to_owned(), feedback_group(connection.group())] {
+    let own = connection.group().to_owned();
+    for group in std::iter::once(own.clone()).chain(input_groups(names, &own)) {
         if let Some(code) = offer(&producer, &consumer(connection, &group)?, topic) {
             denied.push(Denied {
                 resource: Resource::Group,

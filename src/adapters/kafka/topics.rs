@@ -18,6 +18,8 @@ pub struct Names {
     pub profiles: String,
     pub policies: String,
     pub rejected: String,
+    /// Topics that are copied into `events`, by what each is called.
+    pub inputs: BTreeMap<String, String>,
 }
 
 impl Default for Names {
@@ -31,6 +33,7 @@ impl Default for Names {
             profiles: "risk.profiles".into(),
             policies: "risk.policies".into(),
             rejected: "risk.rejected".into(),
+            inputs: BTreeMap::new(),
         }
     }
 }
@@ -134,7 +137,7 @@ impl std::fmt::Display for Mistake {
 #[must_use]
 pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
     let plain = |name, co_partitioned| Wanted { name, co_partitioned, settings: Vec::new() };
-    vec![
+    let mut all = vec![
         Wanted {
             name: &names.events,
             co_partitioned: true,
@@ -166,7 +169,9 @@ pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
         },
         Wanted { name: &names.policies, co_partitioned: false, settings: vec![(CLEANUP, "compact".into())] },
         plain(&names.rejected, true),
-    ]
+    ];
+    all.extend(names.inputs.values().map(|name| plain(name, false)));
+    all
 }
 
 /// What is wrong with the topics that are there (`None`: missing). `partitions` is the wanted number;

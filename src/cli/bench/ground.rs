@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "waits for the broker, with a deadline")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,12 @@ impl Ground {
         let loaded = app::load(wanted.source.config.as_deref(), &said);
         let mut settings = loaded.sound().map_err(Failure::mistakes)?;
         refuse_foreign(&settings)?;
+        if !settings.inputs.is_empty() {
+            return Err(Failure::input(
+                "found [inputs] in the configuration, whose topics a measurement would copy; name a \
+                 configuration without them",
+            ));
+        }
         let run = format!("ward-bench-{}-{}", std::process::id(), now().micros() / 1_000_000);
         settings.kafka.group.clone_from(&run);
         // What is left of the group is waited for at the end.
@@ -172,6 +179,7 @@ fn names(run: &str) -> Names {
         profiles: name("profiles"),
         policies: name("policies"),
         rejected: name("rejected"),
+        inputs: BTreeMap::new(),
     }
 }
 

@@ -35,6 +35,7 @@ impl World {
             profiles: topic("profiles"),
             policies: topic("policies"),
             rejected: topic("rejected"),
+            inputs: std::collections::BTreeMap::new(),
         };
         let group = format!("group-{}", names.events);
         Self { broker, names, group }

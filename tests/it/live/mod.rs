@@ -14,6 +14,7 @@ mod erase;
 mod explain;
 mod follow;
 mod foreign;
+mod inputs;
 mod leftover;
 mod observe;
 mod pages;

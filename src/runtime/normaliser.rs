@@ -1,9 +1,13 @@
-//! The feedback stage: copies `identity.feedback` into `identity.events`, exactly once.
+//! The normaliser: copies a topic whose records are not keyed as a lane needs them into
+//! `identity.events`, exactly once.
 //!
-//! A topic of its own lets feedback have its own permissions; a lane has one input all the same, so
-//! what people said stands in the input's order like any event. Only feedback is let through: whoever
-//! may say "that was me" must not be able to say that a login happened. The copy is keyed by the
-//! body's user and placed by that key. What cannot be read becomes a rejected record.
+//! A lane has one input, so whatever others write elsewhere comes through it, in its order, like any
+//! event. The copy is keyed by the body's user and placed by that key. A [`Mapping`] makes events of
+//! an identity system's own records first. What cannot be read becomes a rejected record.
+//!
+//! `identity.feedback` is one such topic, so that what people say has permissions of its own: from
+//! there only feedback is let through, and from nowhere else. Whoever may say "that was me" must not
+//! be able to say that a login happened, nor the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use super::stop::{ProcessClock, Pulse, Stop};
 use super::worker::Ended;
 use crate::engine::decode::{self, Format, How, Limits, Rejected, Writers};
 use crate::engine::emit;
+use crate::engine::mapping::{Mapped, Mapping};
 use crate::engine::schema::HEADER_BYTES;
 use crate::model::id::{Digest, UserKey};
 use crate::model::{EventType, Reject};
@@ -26,12 +31,18 @@ use crate::ports::clock::{Clock as _, Tick};
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Ledger, Mark, Output, Unit};
 use crate::ports::source::{Arrival, Record, Source};
+use crate::telemetry::Happened;
 
-/// What the stage reads and writes.
+/// What a stage reads and writes.
 #[derive(Clone, Debug)]
 pub struct Stage {
+    /// In logs and metrics: `feedback`, or what the input is called.
+    pub name: String,
     pub topic: String,
     pub from: Format,
+    /// What makes events of the records; without one they are events.
+    pub mapping: Option<Arc<Mapping>>,
+    pub lets: Lets,
     pub to: Form,
     pub limits: Limits,
     pub rejected: Rendering,
@@ -41,6 +52,15 @@ pub struct Stage {
     pub lookup: Lookup,
     /// Whether a copy carries the trace of what was copied.
     pub traces: bool,
+}
+
+/// What may come through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lets {
+    /// What people say, and nothing else.
+    Feedback,
+    /// Anything else.
+    Events,
 }
 
 /// How the copy is written.
@@ -74,11 +94,11 @@ pub fn run(
             return Ok(());
         }
         if stage.clock.now() >= retry_at {
-            match begin(&mut waiting, source.as_mut(), ledger.as_mut(), &mut open) {
+            match begin(stage, &mut waiting, source.as_mut(), ledger.as_mut(), &mut open) {
                 Ok(()) => {}
                 Err(Failure::Fatal(why)) => return Err(Ended::Refused(why)),
                 Err(failure) => {
-                    warn!(%failure, "feedback is not read yet");
+                    warn!(input = stage.name, %failure, "an input is not read yet");
                     retry_at = stage.clock.now().plus(RETRY_AFTER);
                 }
             }
@@ -124,15 +144,21 @@ pub fn run(
                 }
             }
         }
-        let units = open.seal();
+        let (units, copied) = open.seal();
         if !units.is_empty() {
             ledger.prepare();
             match ledger.publish(&units) {
-                Ok(_) => {}
+                Ok(_) => {
+                    let Copied { events, skipped, rejected } = copied;
+                    Happened::Normalised { input: &stage.name, events, skipped, rejected }.emit();
+                }
                 Err(Failure::Fatal(why)) => return Err(Ended::Refused(why)),
                 Err(Failure::Fenced(why)) => return Err(Ended::Again(why)),
                 Err(failure) => {
-                    warn!(%failure, "feedback is read again");
+                    if let Failure::TooLarge(oversized) = &failure {
+                        open.refused.insert((oversized.partition, oversized.offset));
+                    }
+                    warn!(input = stage.name, %failure, "an input is read again");
                     waiting.extend(units.iter().map(|unit| unit.partition));
                     retry_at = stage.clock.now().plus(RETRY_AFTER);
                 }
@@ -152,6 +178,7 @@ pub fn run(
 
 /// Starts every partition where the group left it.
 fn begin(
+    stage: &Stage,
     waiting: &mut BTreeSet<i32>,
     source: &mut dyn Source,
     ledger: &mut dyn Ledger,
@@ -161,12 +188,13 @@ fn begin(
         let ground = ledger.ground(partition)?;
         let offset = ground.committed.map_or(ground.input.start, |committed| committed.offset);
         if offset < ground.input.start {
-            // Feedback is what people said once, not a fold: what is gone cannot be waited for.
+            // Each record stands for itself, this is no fold: what is gone cannot be waited for.
             warn!(
+                input = stage.name,
                 partition,
                 from = offset,
                 to = ground.input.start,
-                "feedback was deleted before it was read"
+                "records of an input were deleted before they were read"
             );
         }
         let offset = offset.max(ground.input.start);
@@ -174,7 +202,7 @@ fn begin(
         source.start(partition, offset)?;
         open.next.insert(partition, offset);
         waiting.remove(&partition);
-        info!(partition, offset, "feedback is read");
+        info!(input = stage.name, partition, offset, "an input is read");
     }
     Ok(())
 }
@@ -182,11 +210,27 @@ fn begin(
 /// What was read and not yet published.
 #[derive(Default)]
 struct Open {
-    units: BTreeMap<i32, Unit>,
+    units: BTreeMap<i32, (Unit, Copied)>,
     next: BTreeMap<i32, i64>,
     records: usize,
+    /// What the broker refused for its size.
+    refused: BTreeSet<(i32, i64)>,
+    scratch: Scratch,
+}
+
+/// What became of records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copied {
+    events: u64,
+    skipped: u64,
+    rejected: u64,
+}
+
+#[derive(Default)]
+struct Scratch {
     id: String,
     key: Vec<u8>,
+    mapped: Vec<u8>,
 }
 
 impl Open {
@@ -196,18 +240,31 @@ impl Open {
             return;
         }
         let mark = |offset| Mark { offset, chain: Digest::ZERO };
-        let unit = self.units.entry(record.partition).or_insert_with(|| {
+        let (unit, count) = self.units.entry(record.partition).or_insert_with(|| {
             let mut unit = Unit::default();
             unit.reset(record.partition, 0, mark(record.offset));
-            unit
+            (unit, Copied::default())
         });
-        self.id.clear();
-        self.id.push_str(&format!("{}:{}:{}", stage.topic, record.partition, record.offset));
-        if let Err(rejected) = copy(stage, record, writers, &self.id, &mut self.key, unit) {
-            let key = unit.key(self.id.as_bytes());
-            unit.push(Output::Rejected, record.offset, key, |out| {
-                wire::rejected(&rejected, &stage.topic, record, None, stage.rejected, out);
-            });
+        self.scratch.id.clear();
+        self.scratch.id.push_str(&format!("{}:{}:{}", stage.topic, record.partition, record.offset));
+        let refused = self.refused.contains(&(record.partition, record.offset));
+        let copied = match refused {
+            true => Err(Rejected {
+                reason: Reject::TooLarge,
+                detail: "the broker does not take its copy; raise `max.message.bytes` of the input".into(),
+            }),
+            false => copy(stage, record, writers, &mut self.scratch, unit),
+        };
+        match copied {
+            Ok(Mapped::Event) => count.events += 1,
+            Ok(Mapped::Skipped) => count.skipped += 1,
+            Err(rejected) => {
+                count.rejected += 1;
+                let key = unit.key(self.scratch.id.as_bytes());
+                unit.push(Output::Rejected, record.offset, key, |out| {
+                    wire::rejected(&rejected, &stage.topic, record, None, stage.rejected, out);
+                });
+            }
         }
         unit.note(stage.traces.then(|| passing(record, stage.from)).flatten());
         *next = record.offset.saturating_add(1);
@@ -215,9 +272,16 @@ impl Open {
         self.records += 1;
     }
 
-    fn seal(&mut self) -> Vec<Arc<Unit>> {
+    fn seal(&mut self) -> (Vec<Arc<Unit>>, Copied) {
         self.records = 0;
-        std::mem::take(&mut self.units).into_values().map(Arc::new).collect()
+        let (mut units, mut copied) = (Vec::new(), Copied::default());
+        for (unit, count) in std::mem::take(&mut self.units).into_values() {
+            copied.events += count.events;
+            copied.skipped += count.skipped;
+            copied.rejected += count.rejected;
+            units.push(Arc::new(unit));
+        }
+        (units, copied)
     }
 }
 
@@ -225,23 +289,31 @@ fn copy(
     stage: &Stage,
     record: &Record<'_>,
     writers: &Writers,
-    id: &str,
-    key: &mut Vec<u8>,
+    scratch: &mut Scratch,
     unit: &mut Unit,
-) -> Result<(), Rejected> {
-    let value = record.value.unwrap_or_default();
-    let how = How { format: stage.from, headers: record.headers, writers };
-    let decoded = decode::decode(value, how, id, record.recorded_at, &stage.limits)?;
+) -> Result<Mapped, Rejected> {
+    let Scratch { id, key, mapped } = scratch;
+    let mut value = record.value.unwrap_or_default();
+    let mut how = How { format: stage.from, headers: record.headers, writers };
+    if let Some(mapping) = &stage.mapping {
+        mapped.clear();
+        if mapping.apply(value, &stage.name, mapped)? == Mapped::Skipped {
+            return Ok(Mapped::Skipped);
+        }
+        // The mapping has looked into whatever envelope there was.
+        (value, how) = (mapped, How { format: Format::Json, headers: &[], writers });
+    }
+    let mut decoded = decode::decode(value, how, id, record.recorded_at, &stage.limits)?;
+    // Where nobody gave it an id, the copy has the place of its record, and keeps it.
+    decoded.event.has_own_id = true;
     let event = &decoded.event;
-    if event.kind() != EventType::Feedback {
-        return Err(Rejected {
-            reason: Reject::BadValue,
-            detail: format!(
-                "type is `{}`; only `feedback` may be written to `{}`",
-                event.kind(),
-                stage.topic
-            ),
-        });
+    if (event.kind() == EventType::Feedback) != (stage.lets == Lets::Feedback) {
+        let only = match stage.lets {
+            Lets::Feedback => "only `feedback` may be written",
+            Lets::Events => "feedback has a topic of its own, and may not be written",
+        };
+        let detail = format!("type is `{}`; {only} to `{}`", event.kind(), stage.topic);
+        return Err(Rejected { reason: Reject::BadValue, detail });
     }
     key.clear();
     key.extend_from_slice(UserKey::new(&event.tenant, &event.user).as_bytes());
@@ -260,7 +332,7 @@ fn copy(
             }
         }
     });
-    Ok(())
+    Ok(Mapped::Event)
 }
 
 fn ended(failure: Failure) -> Ended {
