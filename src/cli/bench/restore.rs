@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::cpu::Cpu;
 use super::ground::{Ground, Wanted};
 use super::process::Worker;
 use super::{Failure, Interrupt, Progress};
@@ -134,12 +135,14 @@ fn started(
         }
     }
     let (serving, (ways, changes)) = (began.elapsed(), worker.taken_over());
+    let cpu = Cpu::of(worker.id()).since(&Cpu::default()).values().sum();
     let (resident, most) = memory(worker.id());
     Ok((
         worker,
         Start {
             first_seconds: seconds(first.unwrap_or(serving)),
             serving_seconds: seconds(serving),
+            cpu_seconds: seconds(Duration::from_nanos(cpu)),
             ways,
             changes,
             resident_bytes: resident,

@@ -30,6 +30,8 @@ pub(super) struct Start {
     pub(super) first_seconds: f64,
     /// All are.
     pub(super) serving_seconds: f64,
+    /// Of the process up to then: what it would take on a machine that has nothing else to do.
+    pub(super) cpu_seconds: f64,
     /// Partitions by how they were taken over.
     pub(super) ways: BTreeMap<String, u32>,
     /// Records of the changelog that were read.
@@ -70,6 +72,7 @@ impl Report {
         row("", &|of, _| of.to_owned());
         row("first decision, s", &|_, start| format!("{:.2}", start.first_seconds));
         row("all partitions, s", &|_, start| format!("{:.2}", start.serving_seconds));
+        row("CPU seconds", &|_, start| format!("{:.2}", start.cpu_seconds));
         row("taken over by", &|_, start| {
             let ways: Vec<_> = start.ways.iter().map(|(way, count)| format!("{way} {count}")).collect();
             ways.join(", ")
