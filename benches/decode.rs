@@ -185,6 +185,7 @@ fn decision(reasons: Vec<Reason<'static>>) -> Decision<'static> {
         behavior: None,
         evaluation_id: None,
         facts: Facts {
+            across: None,
             country: Country::parse("AU"),
             coordinates: Coordinates::new(-33.9, 151.2, 50),
             place_source: Some(PlaceSource::Mmdb),

@@ -9,7 +9,7 @@ use super::flags::Source;
 use super::interrupt::Interrupt;
 use super::whom::Whom;
 use super::{Failure, ink, print};
-use crate::adapters::files::saved::Saved;
+use crate::adapters::files::saved::{ORIGIN, Saved};
 use crate::adapters::kafka::KafkaLog;
 use crate::adapters::store::SledStore;
 use crate::app;
@@ -120,6 +120,9 @@ fn of_state(folder: &Path, whom: &Whom) -> Result<Found, Failure> {
     let mut parts = BTreeMap::new();
     let mut elsewhere = Vec::new();
     let progress = Saved::look(folder, |entry| {
+        if entry.part == ORIGIN {
+            return Ok(());
+        }
         if entry.user == whom.key().as_bytes() {
             let part = Part::parse(entry.part).ok_or_else(|| format!("a part `{}`", entry.part))?;
             parts.insert(part, entry.state.to_vec());

@@ -12,7 +12,7 @@ use tally::Tally;
 use super::events::{Ended, FileFormat, Input, Take};
 use super::interrupt::Interrupt;
 use super::{Failure, hash_seed, ink, tables};
-use crate::adapters::files::saved::{Entry, Progress, Saved};
+use crate::adapters::files::saved::{Entry, ORIGIN, Progress, Saved};
 use crate::app;
 use crate::engine::baseline::Part;
 use crate::engine::decode::{Decoded, Rejected};
@@ -191,6 +191,9 @@ fn restore(folder: Option<&Path>) -> Result<(Option<Saved>, FileLane), String> {
     let Some(folder) = folder else { return Ok((None, lane)) };
     let saved = Saved::open(folder).map_err(|error| error.to_string())?;
     let progress = saved.load(|entry| {
+        if entry.part == ORIGIN {
+            return lane.restore_origin(entry.user, entry.state).map_err(|error| error.to_string());
+        }
         let part = Part::parse(entry.part).ok_or_else(|| format!("a part `{}`", entry.part))?;
         lane.restore(entry.user, part, entry.state);
         Ok(())
@@ -203,7 +206,9 @@ fn restore(folder: Option<&Path>) -> Result<(Option<Saved>, FileLane), String> {
 
 fn save(saved: &Saved, lane: &FileLane) -> Result<(), Failure> {
     let progress = Progress { mark: lane.mark(), lines: lane.lines() };
-    let done = saved
-        .save(progress, |put| lane.save(|user, part, state| put(Entry { user, part: part.name(), state })));
+    let done = saved.save(progress, |put| {
+        lane.save_origins(|user, state| put(Entry { user, part: ORIGIN, state }))?;
+        lane.save(|user, part, state| put(Entry { user, part: part.name(), state }))
+    });
     done.map_err(|error| Failure::Unreachable(error.to_string()))
 }

@@ -4,6 +4,7 @@
 //! `decode` → `enrich` → `signals` → `score` → `decide` → `learn` → `emit`, one function each;
 //! [`step::step`] is the fold over them that production, replay, simulation and tests all call.
 
+pub mod across;
 pub(crate) mod avro;
 pub mod baseline;
 pub mod biometrics;
@@ -28,7 +29,7 @@ pub mod transcript;
 /// Once, for both names.
 macro_rules! revision {
     () => {
-        "0.1.3"
+        "0.1.4"
     };
 }
 

@@ -23,6 +23,9 @@ pub(crate) const CURRENT: &[(&str, &str)] = &[
     ("profile", include_str!("../../schemas/profile.avsc")),
     ("rejected", include_str!("../../schemas/rejected.avsc")),
     ("policy", include_str!("../../schemas/policy.avsc")),
+    ("sighting", include_str!("../../schemas/sighting.avsc")),
+    ("network", include_str!("../../schemas/network.avsc")),
+    ("network-state", include_str!("../../schemas/network-state.avsc")),
 ];
 
 macro_rules! history {
@@ -35,16 +38,21 @@ macro_rules! history {
 }
 history! {
     "alert" "1fde6e8069b4fcda",
+    "alert" "2080ee8b30c4e2bf",
     "alert" "996d4b2ba6ca1c47",
+    "decision" "d8b514efd95a9b24",
     "decision" "fc62acc28c3d0f22",
     "event" "3fb92614407571b5",
     "event" "51ce4f62a6754aea",
     "event" "ea1878e084780433",
+    "network" "76d170c48bf2266f",
+    "network-state" "23b87cd799e3ac5e",
     "outcome" "754478a44048bbdb",
     "policy" "632adfb3071f873a",
     "profile" "cd1d20b5f1c2f9b4",
     "rejected" "e75e0ef9cd70637d",
     "revocation" "87162fa50b8ebc7f",
+    "sighting" "7581468ce7f9f4ce",
 }
 
 /// The two bytes that open a single-object record of version 1.
@@ -156,10 +164,23 @@ pub(crate) static REVOCATION: LazyLock<Subject> = LazyLock::new(|| Subject::load
 pub(crate) static PROFILE: LazyLock<Subject> = LazyLock::new(|| Subject::load("profile"));
 pub(crate) static REJECTED: LazyLock<Subject> = LazyLock::new(|| Subject::load("rejected"));
 pub(crate) static POLICY: LazyLock<Subject> = LazyLock::new(|| Subject::load("policy"));
+pub(crate) static SIGHTING: LazyLock<Subject> = LazyLock::new(|| Subject::load("sighting"));
+pub(crate) static NETWORK: LazyLock<Subject> = LazyLock::new(|| Subject::load("network"));
+pub(crate) static NETWORK_STATE: LazyLock<Subject> = LazyLock::new(|| Subject::load("network-state"));
 
 /// Everything that this version can read.
-pub(crate) static ALL: [&LazyLock<Subject>; 7] =
-    [&EVENT, &DECISION, &ALERT, &REVOCATION, &PROFILE, &REJECTED, &POLICY];
+pub(crate) static ALL: [&LazyLock<Subject>; 10] = [
+    &EVENT,
+    &DECISION,
+    &ALERT,
+    &REVOCATION,
+    &PROFILE,
+    &REJECTED,
+    &POLICY,
+    &SIGHTING,
+    &NETWORK,
+    &NETWORK_STATE,
+];
 
 /// The text of the schema that this version writes.
 pub(crate) fn current(name: &str) -> &'static str {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::across::Sightings;
 use super::evidence::Evidence;
 use super::id::{Digest, Id128, Position};
 use super::observation::Facts;
@@ -163,4 +164,6 @@ pub struct Ruling<'a> {
     pub decision: Decision<'a>,
     pub alert: Option<Alert<'a>>,
     pub revocations: Vec<Revocation<'a>>,
+    /// What it shows to the lanes that look across users.
+    pub sightings: Sightings,
 }

@@ -89,6 +89,24 @@ pub enum Evidence {
         radii_km: u32,
         device_same: bool,
     },
+    /// Many users failed where this one came in.
+    Crowd {
+        origin: OriginKind,
+        /// Users who failed and did not come in after it.
+        stranded: u32,
+        threshold: u32,
+        failed: u32,
+        unknown: u32,
+        succeeded: u32,
+        tries_centi: u32,
+        /// The user is at home there.
+        at_home: bool,
+    },
+    /// Many users were new to the device.
+    Shared {
+        users: u32,
+        threshold: u32,
+    },
     Dormant {
         silent_days: u32,
         after_days: u32,
@@ -122,6 +140,23 @@ pub enum Evidence {
         rate_seen: bool,
         hour_seen: bool,
     },
+}
+
+/// What a crowd has in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginKind {
+    Network,
+    Device,
+}
+
+impl OriginKind {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Device => "device",
+        }
+    }
 }
 
 /// One value of an evidence in words: the maps `before` and `now` of a reason, and what a rule's
@@ -189,6 +224,9 @@ impl Evidence {
                 tell("rotations", number(*rotations));
             }
             Self::TwoPlaces { elapsed_s, .. } => tell("elapsed_s", long(*elapsed_s)),
+            Self::Crowd { threshold, .. } | Self::Shared { threshold, .. } => {
+                tell("threshold", number(*threshold));
+            }
             Self::Dormant { after_days, logins, .. } => {
                 tell("after_days", number(*after_days));
                 tell("logins", number(*logins));
@@ -295,6 +333,16 @@ impl Evidence {
                 tell("radii_km", number(*radii_km));
                 list(tell, "same", &[(*device_same, "device")]);
             }
+            Self::Crowd { origin, stranded, failed, unknown, succeeded, tries_centi, at_home, .. } => {
+                tell("origin", Said::Word(origin.name()));
+                tell("stranded", number(*stranded));
+                tell("failed", number(*failed));
+                tell("unknown", number(*unknown));
+                tell("succeeded", number(*succeeded));
+                tell("tries_centi", number(*tries_centi));
+                list(tell, "same", &[(*at_home, origin.name())]);
+            }
+            Self::Shared { users, .. } => tell("users", number(*users)),
             Self::Dormant { silent_days, .. } => tell("silent_days", number(*silent_days)),
             Self::Credential { factor, change, by_other, .. } => {
                 if let Some(factor) = factor {

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod words;
+pub mod across;
 pub mod decision;
 pub mod event;
 pub mod evidence;

@@ -1,5 +1,6 @@
 //! An event together with what was looked up for it. Detectors see this and the baseline, no more.
 
+use super::across::{Across, Origin};
 use super::event::Event;
 use super::place::{Coordinates, Country};
 use super::words::{Browser, DeviceKind, NetworkClass, Os, PlaceSource};
@@ -25,6 +26,8 @@ pub struct Facts {
     pub browser: Option<Browser>,
     pub os: Option<Os>,
     pub device: Option<DeviceKind>,
+    /// What was known of the event's origins, of all users who were seen there.
+    pub across: Option<Across>,
 }
 
 /// Fixed-size stand-ins for the event's texts, hashed once: what profiles keep and compare.
@@ -39,6 +42,19 @@ pub struct Keys {
     pub address: Option<u64>,
     /// The /24 of IPv4, the /56 of IPv6.
     pub prefix: Option<u64>,
+}
+
+impl Keys {
+    /// The network that the event came from.
+    #[must_use]
+    pub fn network_origin(&self) -> Option<Origin> {
+        self.prefix.map(Origin::Network)
+    }
+
+    #[must_use]
+    pub fn device_origin(&self) -> Option<Origin> {
+        self.device.map(Origin::Device)
+    }
 }
 
 /// Where the bits of the id alone begin in [`Keys::event`].

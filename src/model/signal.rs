@@ -13,6 +13,7 @@ words! {
         NewDevice = "new_device",
         SessionMismatch = "session_mismatch",
         TokenReuse = "token_reuse",
+        SharedDevice = "shared_device",
         UnusualTime = "unusual_time",
         DormantAccount = "dormant_account",
         AnomalousBehavior = "anomalous_behavior",

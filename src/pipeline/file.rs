@@ -9,12 +9,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::profiles::{Damaged, Folded, Profiles};
+use crate::engine::across::Local;
 use crate::engine::baseline::Part;
+use crate::engine::baseline::codec::Error as CodecError;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit;
 use crate::engine::enrich::Enricher;
 use crate::engine::explain::Context;
 use crate::engine::step::Setting;
+use crate::model::across::Sightings;
 use crate::model::decision::Ruling;
 use crate::model::id::{Position, UserKey};
 use crate::model::observation::Observation;
@@ -38,6 +41,8 @@ pub struct FileLane {
     lines: u64,
     profiles: Profiles,
     enricher: Enricher,
+    /// The network lanes, too, are this one.
+    across: Local,
 }
 
 impl FileLane {
@@ -49,6 +54,7 @@ impl FileLane {
             lines: 0,
             profiles: Profiles::new(hash_seed),
             enricher: Enricher::default(),
+            across: Local::default(),
         }
     }
 
@@ -82,6 +88,19 @@ impl FileLane {
     /// Takes a part of a saved profile.
     pub fn restore(&mut self, user: &[u8], part: Part, state: &[u8]) {
         self.profiles.restore(user, part, state);
+    }
+
+    /// Takes an origin that was saved.
+    ///
+    /// # Errors
+    /// When it is not what this version writes.
+    pub fn restore_origin(&mut self, key: &[u8], state: &[u8]) -> Result<(), CodecError> {
+        self.across.restore(key, state)
+    }
+
+    /// Hands out every origin that is watched, in the order of their keys.
+    pub fn save_origins<E>(&self, each: impl FnMut(&[u8], &[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.across.save(each)
     }
 
     /// Hands out every part of every profile, users in the order of their keys.
@@ -146,13 +165,20 @@ impl FileLane {
         let (mut chain, mut told) = (self.mark.chain, Told::Duplicate);
         let taken = match decoded {
             Ok(decoded) => {
-                let seen = self.enricher.enrich(decoded.event, tables);
+                let mut seen = self.enricher.enrich(decoded.event, tables);
+                seen.facts.across = self.across.look_up(&seen);
+                let mut sightings = Sightings::default();
                 before(&self.profiles, &seen)?;
                 let folded = self.profiles.fold(&seen, position, setting, &mut |ruling| {
                     chain = emit::decision_json(&ruling.decision, chain, out);
                     told = Told::Decided { action: ruling.decision.action, kind: ruling.decision.kind };
+                    sightings = ruling.sightings;
                     watch(ruling);
                 })?;
+                if folded.is_ok() {
+                    let version = self.mark.offset.saturating_add(1).unsigned_abs();
+                    self.across.take(&seen, sightings, version);
+                }
                 if folded == Ok(Folded::Duplicate) {
                     duplicate(line, &seen, out);
                 }

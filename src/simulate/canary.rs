@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::engine::across::Local;
 use crate::engine::baseline::Profile;
 use crate::engine::decode::{Format, Limits, decode};
 use crate::engine::enrich::address::is_public;
@@ -141,6 +142,19 @@ impl Aviary {
                 }
                 life.event(1, "challenge", r#""factor":"push","outcome":"approved""#);
             }
+            Signal::PasswordSpray => life.crowd(
+                policy.password_spray_threshold,
+                r#""outcome":"failure","failure_reason":"bad_credentials""#,
+                home,
+            ),
+            Signal::CredentialStuffing => life.crowd(
+                policy.credential_stuffing_threshold,
+                r#""outcome":"failure","failure_reason":"unknown_user""#,
+                home,
+            ),
+            Signal::SharedDevice => {
+                life.crowd(policy.shared_device_threshold, r#""outcome":"success""#, home);
+            }
             Signal::Reported => {
                 let member =
                     format!(r#""verdict":"compromised","by":"user","about":{{"session_id":"s{DAYS}"}}"#);
@@ -175,7 +189,6 @@ impl Aviary {
                 life = Life::of("service", signal, now, home);
                 life.login(DAY, away()?, "home");
             }
-            _ => return Err("no canary is written for it".into()),
         }
         life.fold(tables, policy)
     }
@@ -255,9 +268,29 @@ impl Life {
         self.event(MINUTE, "behavior", &format!(r#""device_fingerprint":"home","keyboard_events":[{keys}]"#));
     }
 
+    /// Others, each once on a device of nobody's; then the subject comes in on it.
+    fn crowd(&mut self, threshold: u16, members: &str, home: &Whence) {
+        self.after(DAY);
+        // Numbers of many users are estimates, and rounded down.
+        let others = (threshold.saturating_add(threshold / 4)).saturating_add(2).min(REPEATS_MAX);
+        for other in 0..others {
+            self.event_of(
+                &format!("other{other}"),
+                1,
+                "login",
+                &format!(r#""device_fingerprint":"other",{members}"#),
+            );
+        }
+        self.login(1, home, "other");
+    }
+
     fn event(&mut self, after: u64, kind: &str, members: &str) {
+        self.event_of(self.signal.name(), after, kind, members);
+    }
+
+    fn event_of(&mut self, user: &str, after: u64, kind: &str, members: &str) {
         self.after(after);
-        let (number, session, at, user) = (self.events.len(), self.session, self.at, self.signal.name());
+        let (number, session, at) = (self.events.len(), self.session, self.at);
         let subject = self.subject;
         self.events.push(format!(
             r#"{{"event_id":"{number}","tenant":"{TENANT}","user_id":"{user}","type":"{kind}","occurred_at":"{at}","source":"{TENANT}","subject_kind":"{subject}","session_id":"s{session}",{members}}}"#
@@ -274,18 +307,25 @@ impl Life {
         };
         let setting = Setting { policy, basis, shadow: None, lifetime: &LIFETIME };
         let limits = Limits::default();
-        let mut profile = Profile::absent();
+        let (mut subject, mut across) = (Profile::absent(), Local::default());
         let mut said = Err("nothing was decided".to_owned());
         for (offset, text) in (0..).zip(&self.events) {
             let decoded = decode(text.as_bytes(), Format::Json, "", None, &limits)
                 .map_err(|rejected| format!("its event is rejected: {}", rejected.detail))?;
-            let seen = enrich(decoded.event, tables);
+            let mut seen = enrich(decoded.event, tables);
+            seen.facts.across = across.look_up(&seen);
+            // Nothing is known of the others, and nobody asks.
+            let mut other = Profile::absent();
+            let profile = if seen.event.user == self.signal.name() { &mut subject } else { &mut other };
             for part in profile.needs(seen.event.kind()).iter() {
                 profile.load(part, None).map_err(|error| error.to_string())?;
             }
             let position = Position { topic: None, partition: 0, offset };
-            said = match step(&mut profile, &seen, position, &setting) {
-                Stepped::Decided(ruling) => self.heard(&ruling.decision),
+            said = match step(profile, &seen, position, &setting) {
+                Stepped::Decided(ruling) => {
+                    across.take(&seen, ruling.sightings, offset.unsigned_abs());
+                    self.heard(&ruling.decision)
+                }
                 Stepped::Duplicate => Err("its event is taken for a duplicate".into()),
                 Stepped::Missing(part) => Err(format!("part {part} is missing")),
             };

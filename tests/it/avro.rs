@@ -6,12 +6,14 @@ use apache_avro::types::Value as Avro;
 use apache_avro::{Codec, Schema};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use wardstream::engine::across::Told;
 use wardstream::engine::decode::{Decoded, Decoder, Format, Limits, Records, decode};
 use wardstream::engine::emit;
+use wardstream::model::across::{Across, OriginFacts, Sight, Sighting};
 use wardstream::model::decision::{
     Alert, Basis, BehaviorVerdict, Decision, Reason, Revocation, RuleHit, Shadow, UserRisk,
 };
-use wardstream::model::evidence::Evidence;
+use wardstream::model::evidence::{Evidence, OriginKind};
 use wardstream::model::id::{Digest, Id128, Position};
 use wardstream::model::observation::Facts;
 use wardstream::model::place::{Coordinates, Country};
@@ -30,6 +32,9 @@ pub const EVENT: &str = include_str!("../../schemas/event.avsc");
 const DECISION: &str = include_str!("../../schemas/decision.avsc");
 const ALERT: &str = include_str!("../../schemas/alert.avsc");
 const REVOCATION: &str = include_str!("../../schemas/revocation.avsc");
+const SIGHTING: &str = include_str!("../../schemas/sighting.avsc");
+const NETWORK: &str = include_str!("../../schemas/network.avsc");
+const NETWORK_STATE: &str = include_str!("../../schemas/network-state.avsc");
 
 // ---- what we write ----
 
@@ -135,6 +140,19 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             within_s,
             threshold
         }),
+        any::<(bool, u32, u32, u32, u32, bool)>().prop_map(
+            |(network, stranded, threshold, unknown, tries_centi, at_home)| Evidence::Crowd {
+                origin: if network { OriginKind::Network } else { OriginKind::Device },
+                stranded,
+                threshold,
+                failed: stranded,
+                unknown,
+                succeeded: unknown,
+                tries_centi,
+                at_home,
+            }
+        ),
+        any::<(u32, u32)>().prop_map(|(users, threshold)| Evidence::Shared { users, threshold }),
         any::<(u64, bool, bool, Option<bool>)>().prop_map(|(since_s, by_device, by_session, event_known)| {
             // An event is named by the feedback itself, which speaks of now.
             let since_s = if event_known.is_some() { 0 } else { since_s };
@@ -168,22 +186,41 @@ fn facts() -> impl Strategy<Value = Facts> {
             prop::option::of(pick(Browser::ALL)),
             prop::option::of(pick(Os::ALL)),
             prop::option::of(pick(DeviceKind::ALL)),
+            across(),
         ),
     )
-        .prop_map(|(at, place_source, asn, network_class, utc_offset_minutes, (browser, os, device))| {
-            Facts {
-                country: Country::parse("NZ").filter(|_| at.is_some()),
-                coordinates: at
-                    .and_then(|(latitude, longitude, radius)| Coordinates::new(latitude, longitude, radius)),
-                place_source,
-                asn,
-                network_class,
-                utc_offset_minutes,
-                browser,
-                os,
-                device,
-            }
-        })
+        .prop_map(
+            |(at, place_source, asn, network_class, utc_offset_minutes, (browser, os, device, across))| {
+                Facts {
+                    country: Country::parse("NZ").filter(|_| at.is_some()),
+                    coordinates: at.and_then(|(latitude, longitude, radius)| {
+                        Coordinates::new(latitude, longitude, radius)
+                    }),
+                    place_source,
+                    asn,
+                    network_class,
+                    utc_offset_minutes,
+                    browser,
+                    os,
+                    device,
+                    across,
+                }
+            },
+        )
+}
+
+fn across() -> impl Strategy<Value = Option<Across>> {
+    let numbers = any::<(u32, u32, u32, u32, u32, u32)>();
+    let origin = numbers.prop_map(|(version, failed, unknown, recovered, succeeded, attempts)| OriginFacts {
+        version: u64::from(version) << 20,
+        failed,
+        unknown,
+        recovered,
+        succeeded,
+        attempts,
+    });
+    let origin = prop::option::of(origin);
+    prop::option::of((origin.clone(), origin).prop_map(|(network, device)| Across { network, device }))
 }
 
 prop_compose! {
@@ -267,6 +304,36 @@ proptest! {
         emit::revocation_avro(&revocation, &mut avro);
         emit::revocation_json(&revocation, &mut json);
         prop_assert_eq!(theirs(REVOCATION, &avro), serde_json::from_slice::<Value>(&json).unwrap());
+    }
+}
+
+proptest! {
+    #[test]
+    fn apache_avro_reads_what_network_lanes_write_and_so_do_we(
+        sight in pick(Sight::ALL), user in any::<u64>(), at in time(), across in across(), state in any::<Vec<u8>>(),
+    ) {
+        let sighting = Sighting { sight, user, at };
+        let mut avro = Vec::new();
+        emit::sighting_avro(&sighting, &mut avro);
+        let json = theirs(SIGHTING, &avro);
+        prop_assert_eq!(&json["sight"], sight.name());
+        prop_assert_eq!(json["user"].as_i64(), Some(user.cast_signed()));
+        prop_assert_eq!(emit::sighting_read(&avro), Ok(sighting));
+
+        let facts = across.and_then(|across| across.network).unwrap_or_default();
+        let told = Told { facts, until: at };
+        avro.clear();
+        emit::network_avro(&told, &mut avro);
+        prop_assert_eq!(theirs(NETWORK, &avro)["attempts"].as_i64(), Some(i64::from(facts.attempts)));
+        prop_assert_eq!(emit::network_read(&avro), Ok(told));
+
+        avro.clear();
+        emit::network_state_avro(&state, &mut avro);
+        prop_assert!(!theirs(NETWORK_STATE, &avro)["state"].is_null());
+        prop_assert_eq!(emit::network_state_read(&avro), Ok(&state[..]));
+        // A record of one is none of another, and half of one is none.
+        prop_assert!(emit::sighting_read(&avro).is_err() && emit::network_read(&avro).is_err());
+        prop_assert!(emit::network_state_read(&avro[..avro.len() - 1]).is_err());
     }
 }
 

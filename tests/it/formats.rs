@@ -233,7 +233,7 @@ fn every_schema_of_history_still_decodes() {
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let (subject, fingerprint) = name.split_once('-').unwrap();
+        let (subject, fingerprint) = name.rsplit_once('-').unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let schema = Schema::parse_str(&text).unwrap();
         for is_full in [false, true] {
@@ -272,6 +272,9 @@ fn still_read(subject: &str, record: &[u8]) -> Result<(), String> {
         // Written by another process; nobody here reads it yet.
         "outcome" => Ok(()),
         "policy" => field("name", "text"),
+        "sighting" => emit::sighting_read(record).map(drop),
+        "network" => emit::network_read(record).map(drop),
+        "network-state" => emit::network_state_read(record).map(drop),
         "rejected" => field("detail", "text"),
         _ => field("user_id", "text"),
     }

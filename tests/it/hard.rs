@@ -10,7 +10,7 @@
 //! Lines that follow each other with the same span of days are played day by day, as they would come.
 //! Said are the signals that count, `challenge` to `revoke` for an action as strict or stricter,
 //! `alert`, `score=N`, and what became of the event: `decided`, `late`, `duplicate`, `rejected`.
-//! `{n}` may be `{n+3}`, `{n%9}` or `{3+n%5}`.
+//! `{n}` may be `{n+3}`, `{n%9}` or `{3+n%5}`. `u{1..25}` is each of 25 users, `{i}` the number of each.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -122,6 +122,8 @@ fn span(event: &str) -> Option<&str> {
 
 /// `2026-01-05`
 const DATE: usize = 10;
+/// ` 09:00`
+const TIME: usize = 6;
 
 fn is_word(word: &str) -> bool {
     Signal::parse(word).is_some()
@@ -156,8 +158,21 @@ fn words(block: &str) -> BTreeSet<String> {
     words
 }
 
-/// One line for every event, `{n}` filled in.
+/// One line for every event, `{n}` filled in; of `u{1..25}` one for each user, `{i}` filled in.
 fn each(line: &str) -> Vec<String> {
+    let range = line.split_once('{').and_then(|(before, rest)| {
+        let (range, after) = rest.split_once('}')?;
+        let (first, last) = range.split_once("..")?;
+        Some((before, first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?, after))
+    });
+    let Some((before, users, after)) = range else { return each_of_one(line) };
+    let of = |user: u32| each_of_one(&format!("{before}{user}{}", after.replace("{i}", &user.to_string())));
+    let mut lines: Vec<_> = users.flat_map(of).collect();
+    lines.sort_by(|a, b| a[..DATE + TIME].cmp(&b[..DATE + TIME]));
+    lines
+}
+
+fn each_of_one(line: &str) -> Vec<String> {
     use jiff::civil::{Date, Time, Weekday};
     let (weekdays, line) = line.strip_prefix("weekdays ").map_or((false, line), |line| (true, line));
     let (dates, rest) = line.split_once(' ').unwrap();

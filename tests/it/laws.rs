@@ -122,6 +122,7 @@ fn observation(index: usize, at_s: i64, act: &Act) -> Observation<'static> {
     });
     let country = act.place.map(|place| Country::parse(&format!("C{}", char::from(b'A' + place))).unwrap());
     let facts = Facts {
+        across: None,
         country,
         coordinates: place,
         place_source: None,

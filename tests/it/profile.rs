@@ -1,7 +1,7 @@
 //! `ward profile`: what the engine believes about a user, from the state of `ward score` and of `ward run`.
 
 use serde_json::Value;
-use wardstream::adapters::files::saved::Saved;
+use wardstream::adapters::files::saved::{ORIGIN, Saved};
 use wardstream::adapters::store::SledStore;
 use wardstream::engine::baseline::Part;
 use wardstream::engine::emit::{ProfilePart, profile_avro};
@@ -53,6 +53,10 @@ impl World {
         let saved = Saved::open(&self.path("state")).unwrap();
         let mut batch = Batch::default();
         let progress = saved.load(|entry| {
+            // Networks and devices are no profiles.
+            if entry.part == ORIGIN {
+                return Ok(());
+            }
             let mut key = Vec::new();
             Part::parse(entry.part).unwrap().write_key(entry.user, &mut key);
             let mut stored = Vec::new();

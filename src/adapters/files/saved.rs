@@ -20,6 +20,9 @@ pub struct Progress {
     pub lines: u64,
 }
 
+/// Stands where a profile's part does: what is kept of a network or a device, under its own key.
+pub const ORIGIN: &str = "origin";
+
 /// A part of a profile as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'b> {

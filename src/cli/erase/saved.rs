@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::whom::Whom;
 use super::super::{Failure, print};
-use crate::adapters::files::saved::{Entry, Saved};
+use crate::adapters::files::saved::{Entry, ORIGIN, Saved};
 use crate::adapters::store::SledStore;
 
 /// Saves everything but the user's parts.
@@ -31,11 +31,11 @@ pub(super) fn erase(
     let (mut kept, mut parts, mut elsewhere) = (Vec::new(), 0_usize, Vec::new());
     let progress = saved
         .load(|entry| {
-            if entry.user == whom.key().as_bytes() {
+            if entry.part != ORIGIN && entry.user == whom.key().as_bytes() {
                 parts += 1;
                 return Ok(());
             }
-            if elsewhere.len() < NAMESAKES_MAX && whom.is_namesake(entry.user) {
+            if entry.part != ORIGIN && elsewhere.len() < NAMESAKES_MAX && whom.is_namesake(entry.user) {
                 let name = format!("`{}`", String::from_utf8_lossy(entry.user).escape_debug());
                 if !elsewhere.contains(&name) {
                     elsewhere.push(name);

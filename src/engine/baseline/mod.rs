@@ -16,6 +16,7 @@ pub mod decay;
 pub mod devices;
 pub mod few;
 pub mod habits;
+pub mod home;
 pub mod hours;
 pub mod journal;
 pub mod marks;
@@ -30,6 +31,7 @@ pub mod workload;
 
 pub use self::core::Core;
 pub use habits::{Baseline, Fix};
+pub use home::AtHome;
 pub use journal::{Checkpoint, Chunk, LearnStep, fold};
 pub use part::{Part, PartSet};
 pub use profile::{Profile, held_in};

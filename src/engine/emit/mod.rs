@@ -6,6 +6,7 @@
 //! **Chain.** `chain` is the last field of a decision. A decision is encoded with an empty one,
 //! hashed behind the 32 bytes of the chain before, and then its tail is filled in.
 
+mod across;
 mod borrowed;
 mod chain;
 mod confluent;
@@ -24,6 +25,9 @@ mod stored;
 
 use serde::Serialize;
 
+pub use across::{
+    network_avro, network_read, network_state_avro, network_state_read, sighting_avro, sighting_read,
+};
 pub use chain::next_chain;
 pub use confluent::{Ids, confluent};
 pub use envelope::{
@@ -40,8 +44,8 @@ pub use reason::sentence;
 pub use recorded::{Recorded, RecordedBasis, RecordedLines, split_chain};
 pub use render::{Rendered, StoredAlert, alert_ecs, alert_ocsf, as_ecs, as_ocsf};
 pub use stored::{
-    Side, Stored, StoredBasis, StoredBehavior, StoredFacts, StoredPosition, StoredReason, StoredRisk,
-    StoredRule, StoredShadow, Value,
+    Side, Stored, StoredAcross, StoredBasis, StoredBehavior, StoredFacts, StoredOrigin, StoredPosition,
+    StoredReason, StoredRisk, StoredRule, StoredShadow, Value,
 };
 
 use self::shape::{Chained, Shape};

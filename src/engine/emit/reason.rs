@@ -93,6 +93,23 @@ fn write_sentence(line: &mut Line, evidence: &Evidence) -> fmt::Result {
                 Lasting((*within_s).into())
             )
         }
+        Evidence::Crowd { origin, stranded, threshold, unknown, tries_centi, at_home, .. } => {
+            write!(line, "{stranded} other users failed from this {}, tried ", origin.name())?;
+            match *tries_centi / 10 {
+                10 => line.write_str("once each")?,
+                _ => write!(line, "{} times each", Hundredths(*tries_centi))?,
+            }
+            if *unknown > 0 {
+                write!(line, ", {unknown} do not exist")?;
+            }
+            if *at_home {
+                return line.write_str("; this one is at home there");
+            }
+            write!(line, "; counts from {threshold}")
+        }
+        Evidence::Shared { users, threshold } => {
+            write!(line, "{users} users new to this device within a day, counts from {threshold}")
+        }
         Evidence::Reported { since_s, by_device, by_session, event_known: Some(known) } => {
             debug_assert_eq!(*since_s, 0, "an event is named by the feedback itself");
             line.write_str("said to be compromised: ")?;
@@ -252,6 +269,7 @@ impl fmt::Display for Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::evidence::OriginKind;
     use crate::model::{Level, NetworkClass, Privilege};
 
     #[track_caller]
@@ -403,6 +421,32 @@ mod tests {
         check(
             &Evidence::Fatigue { refused: 7, within_s: 1800, threshold: 5 },
             "approved after 7 prompts refused or ignored within 30 min",
+        );
+        let crowd = |unknown, tries_centi, at_home| Evidence::Crowd {
+            origin: OriginKind::Network,
+            stranded: 37,
+            threshold: 20,
+            failed: 40,
+            unknown,
+            succeeded: 2,
+            tries_centi,
+            at_home,
+        };
+        check(
+            &crowd(0, 109, false),
+            "37 other users failed from this network, tried once each; counts from 20",
+        );
+        check(
+            &crowd(12, 250, false),
+            "37 other users failed from this network, tried 2.5 times each, 12 do not exist; counts from 20",
+        );
+        check(
+            &crowd(0, 300, true),
+            "37 other users failed from this network, tried 3 times each; this one is at home there",
+        );
+        check(
+            &Evidence::Shared { users: 12, threshold: 10 },
+            "12 users new to this device within a day, counts from 10",
         );
         let said = |since_s, by_device, by_session| Evidence::Reported {
             since_s,

@@ -13,6 +13,7 @@ use super::chain;
 use crate::engine::memory::Memory;
 use crate::engine::quick::Quick;
 use crate::engine::schema::{DECISION, HEADER_BYTES, Opened};
+use crate::model::across::{Across, OriginFacts};
 use crate::model::id::Digest;
 use crate::model::observation::Facts;
 use crate::model::place::{Coordinates, Country};
@@ -176,6 +177,26 @@ struct WireFacts<'a> {
     os: Option<Borrowed<'a>>,
     #[serde(borrow, default)]
     device: Option<Borrowed<'a>>,
+    #[serde(default)]
+    across: Option<WireAcross>,
+}
+
+#[derive(Clone, Copy, serde::Deserialize)]
+struct WireAcross {
+    #[serde(default)]
+    network: Option<WireOrigin>,
+    #[serde(default)]
+    device: Option<WireOrigin>,
+}
+
+#[derive(Clone, Copy, serde::Deserialize)]
+struct WireOrigin {
+    version: i64,
+    failed: i64,
+    unknown: i64,
+    recovered: i64,
+    succeeded: i64,
+    attempts: i64,
 }
 
 #[derive(serde::Deserialize)]
@@ -246,6 +267,34 @@ impl WireFacts<'_> {
             browser: word("facts.browser", self.browser, Browser::parse)?,
             os: word("facts.os", self.os, Os::parse)?,
             device: word("facts.device", self.device, DeviceKind::parse)?,
+            across: self.across.map(WireAcross::read).transpose()?,
+        })
+    }
+}
+
+impl WireAcross {
+    fn read(self) -> Result<Across, String> {
+        let read =
+            |name: &str, origin: Option<WireOrigin>| origin.map(|origin| origin.read(name)).transpose();
+        Ok(Across {
+            network: read("facts.across.network", self.network)?,
+            device: read("facts.across.device", self.device)?,
+        })
+    }
+}
+
+impl WireOrigin {
+    fn read(self, name: &str) -> Result<OriginFacts, String> {
+        let users =
+            |number: i64| u32::try_from(number).map_err(|_range| unfit(name, &number.to_string(), "a count"));
+        Ok(OriginFacts {
+            version: u64::try_from(self.version)
+                .map_err(|_range| unfit(name, &self.version.to_string(), "an offset"))?,
+            failed: users(self.failed)?,
+            unknown: users(self.unknown)?,
+            recovered: users(self.recovered)?,
+            succeeded: users(self.succeeded)?,
+            attempts: users(self.attempts)?,
         })
     }
 }

@@ -11,6 +11,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use super::event::Address;
 use super::line::Line;
 use super::reason::sentence;
+use crate::model::across::{Across, OriginFacts, Sight};
 use crate::model::decision::{
     Alert, Basis, BehaviorVerdict, Decision, Reason, Revocation, RuleHit, Shadow, UserRisk,
 };
@@ -201,6 +202,29 @@ impl<const JSON: bool> Serialize for Shape<'_, Facts, JSON> {
             "browser": &facts.browser,
             "os": &facts.os,
             "device": &maybe::<_, JSON>(&facts.device),
+            "across": &maybe::<_, JSON>(&facts.across),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, Across, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "Across" {
+            "network": &maybe::<_, JSON>(&self.0.network),
+            "device": &maybe::<_, JSON>(&self.0.device),
+        })
+    }
+}
+
+impl<const JSON: bool> Serialize for Shape<'_, OriginFacts, JSON> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields!(serializer, "OriginFacts" {
+            "version": &self.0.version,
+            "failed": &self.0.failed,
+            "unknown": &self.0.unknown,
+            "recovered": &self.0.recovered,
+            "succeeded": &self.0.succeeded,
+            "attempts": &self.0.attempts,
         })
     }
 }
@@ -309,7 +333,7 @@ macro_rules! word {
     )+};
 }
 word!(Action AlertKind DeviceKind EventType History Learned Level Mode NetworkClass PlaceSource Reject
-    RevocationScope RevokedBy);
+    RevocationScope RevokedBy Sight);
 
 impl<const JSON: bool> Serialize for Shape<'_, Factors, JSON> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

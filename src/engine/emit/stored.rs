@@ -4,6 +4,8 @@
 //! Nothing decides on it. It is what lies on a disk or in a topic, words as words: for whoever walks
 //! a chain or looks at decisions one by one.
 
+mod across;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -11,6 +13,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{
     Error as _, Serialize, SerializeMap as _, SerializeSeq as _, SerializeStruct as _, Serializer,
 };
+
+use across::{Stated, WITHOUT_ACROSS};
+pub use across::{StoredAcross, StoredOrigin};
 
 use super::datum;
 use super::recorded::without_header;
@@ -175,6 +180,9 @@ pub struct StoredFacts<'a> {
     pub os: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub device: Option<Text<'a>>,
+    /// `None` of a decision from before there was such a field: its chain was taken without it.
+    #[serde(default, deserialize_with = "across::stated")]
+    pub across: Option<Option<StoredAcross>>,
 }
 
 /// What it rests on beside the event and the profile.
@@ -233,12 +241,13 @@ impl<'a> Stored<'a> {
         Digest::parse(&self.chain)
     }
 
-    /// Appends it in single-object encoding, as this version writes it.
+    /// Appends it in single-object encoding, in the version of the schema that it was written with.
     ///
     /// # Errors
     /// When it holds a word that this version does not know.
     pub fn to_avro(&self, out: &mut Vec<u8>) -> Result<(), String> {
-        out.extend_from_slice(DECISION.header());
+        let is_of_before = self.facts.across.is_none();
+        out.extend_from_slice(if is_of_before { WITHOUT_ACROSS } else { DECISION.header() });
         datum::write(self, out).map_err(|error| error.to_string())
     }
 
@@ -406,6 +415,7 @@ record! {
         it.network_class.as_ref().map(|word| word!(NetworkClass, word)),
         it.utc_offset_minutes, it.browser, it.os,
         it.device.as_ref().map(|word| word!(DeviceKind, word)),
+        Stated(&it.across),
     }
     StoredBasis(it) { it.policy, it.engine, it.tables, it.model }
     StoredPosition(it) { it.topic, it.partition, it.offset }

@@ -84,6 +84,7 @@ fn decision() -> Decision<'static> {
         behavior: None,
         evaluation_id: None,
         facts: Facts {
+            across: None,
             country: Country::parse("AU"),
             coordinates: Coordinates::new(-33.9, 151.2, 50),
             place_source: Some(PlaceSource::Mmdb),
@@ -118,7 +119,7 @@ fn the_json_of_a_decision() {
             r#""shadow":[{{"by":"evidence","risk_score":61,"risk_level":"high","action":"step_up"}}],"#,
             r#""user_risk":{{"level":"high","previous":"low"}},"behavior":null,"evaluation_id":null,"#,
             r#""facts":{{"country":"AU","latitude":-33.9,"longitude":151.2,"radius_km":50,"place_source":"mmdb","#,
-            r#""asn":1221,"network_class":null,"utc_offset_minutes":660,"browser":"Chrome","os":"macOS","device":"desktop"}},"#,
+            r#""asn":1221,"network_class":null,"utc_offset_minutes":660,"browser":"Chrome","os":"macOS","device":"desktop","across":null}},"#,
             r#""basis":{{"policy":"sha256:{}","engine":"1.0.0","tables":"sha256:{}","model":null}},"#,
             r#""position":{{"topic":"identity.events","partition":3,"offset":812}},"chain":"{}"}}"#,
         ),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::model::across::Origin;
 use crate::model::id::hash64;
 
 /// The address as it is routed: IPv4 mapped into IPv6 is IPv4.
@@ -61,19 +62,16 @@ pub(super) fn address_key(address: IpAddr) -> u64 {
 
 /// What stands for its /24 or /56 in profiles.
 pub(super) fn prefix_key(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(address) => V4_PREFIX | u64::from(u32::from(address) >> 8),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, e, f, g, ..] = address.octets();
-            u64::from_be_bytes([V6_PREFIX, a, b, c, d, e, f, g])
-        }
-    }
+    let origin = match address {
+        IpAddr::V4(address) => Origin::network_v4(address),
+        IpAddr::V6(address) => Origin::network_v6(address),
+    };
+    let (Origin::Network(key) | Origin::Device(key)) = origin;
+    key
 }
 
-// The first byte tells the kinds apart.
+/// The first byte tells it from a prefix of either kind.
 const V4_ADDRESS: u64 = 0x04 << 56;
-const V4_PREFIX: u64 = 0x24 << 56;
-const V6_PREFIX: u8 = 0x56;
 
 #[cfg(test)]
 mod tests {

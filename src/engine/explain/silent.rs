@@ -101,7 +101,8 @@ fn likely(signal: Signal, decision: &Stored<'_>) -> Vec<Why> {
         }
         Signal::NewNetwork if decision.history == "mature" => vec![Why::NoAddress],
         Signal::NewNetwork => vec![Why::NoBaseline, Why::NoAddress],
-        Signal::AnonymousNetwork => vec![Why::NoAddress],
+        Signal::AnonymousNetwork | Signal::PasswordSpray | Signal::CredentialStuffing => vec![Why::NoAddress],
+        Signal::SharedDevice => vec![Why::NoDevice],
         Signal::NewDevice => vec![Why::NoDevice, Why::NoBaseline],
         Signal::SessionMismatch if decision.session_id.is_none() => vec![Why::NoSession],
         Signal::SessionMismatch => vec![Why::NoSession, Why::NoDevice],
@@ -130,7 +131,9 @@ fn quiet(signal: Signal) -> &'static str {
         Signal::RareAccess => "a usual app with a usual privilege",
         Signal::ServiceIdentity => "its networks, its rate and its hours are usual",
         Signal::Reported => "nobody says that it was not the user",
-        Signal::PasswordSpray | Signal::CredentialStuffing => "nothing is unusual",
+        Signal::PasswordSpray => "few other users failed from there",
+        Signal::CredentialStuffing => "few names that do not exist were tried from there",
+        Signal::SharedDevice => "few users are new to the device, or this one is not",
     }
 }
 

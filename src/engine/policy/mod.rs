@@ -45,6 +45,11 @@ pub struct Policy {
     /// Prompts refused or ignored within `challenge_fatigue_within` from which `challenge_fatigue` fires.
     pub challenge_fatigue_threshold: u16,
     pub challenge_fatigue_within: Duration,
+    /// Users who failed at an origin from which `password_spray` and `credential_stuffing` fire.
+    pub password_spray_threshold: u16,
+    pub credential_stuffing_threshold: u16,
+    /// Users new to a device within a day from which `shared_device` fires.
+    pub shared_device_threshold: u16,
     /// The silence from which `dormant_account` fires.
     pub dormant_after: Duration,
     /// How long after its rotation a token may come again from the same device: a retry.
@@ -129,6 +134,9 @@ impl Policy {
             Signal::ChallengeFatigue => {
                 (false, self.challenge_fatigue_threshold, self.challenge_fatigue_within)
             }
+            Signal::PasswordSpray => (false, self.password_spray_threshold, Duration::ZERO),
+            Signal::CredentialStuffing => (false, self.credential_stuffing_threshold, Duration::ZERO),
+            Signal::SharedDevice => (false, self.shared_device_threshold, Duration::ZERO),
             Signal::DormantAccount => (false, 0, self.dormant_after),
             Signal::TokenReuse => (false, 0, self.token_reuse_grace),
             // Which of the two has the points inside a session.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Combine, Exception, Policy, Rule, SignalSetting};
+use crate::engine::across::NOTABLE_FROM;
 use crate::engine::document::{self, Mistake, Table, Value, quoted};
 use crate::model::id::sha256;
 use crate::model::signal::Signal;
@@ -101,6 +102,9 @@ struct Draft {
     failed_burst_half_life: Duration,
     challenge_fatigue_threshold: u16,
     challenge_fatigue_within: Duration,
+    password_spray_threshold: u16,
+    credential_stuffing_threshold: u16,
+    shared_device_threshold: u16,
     dormant_after: Duration,
     token_reuse_grace: Duration,
     credential_change_within: Duration,
@@ -140,6 +144,9 @@ impl Default for Draft {
             failed_burst_half_life: Duration::from_mins(30),
             challenge_fatigue_threshold: 5,
             challenge_fatigue_within: Duration::from_mins(30),
+            password_spray_threshold: 20,
+            credential_stuffing_threshold: 20,
+            shared_device_threshold: 10,
             dormant_after: Duration::from_hours(180 * 24),
             token_reuse_grace: Duration::from_mins(1),
             credential_change_within: Duration::from_hours(24),
@@ -252,6 +259,14 @@ impl Draft {
             Signal::ServiceIdentity => set(&mut self.service_identity_times, count("times")),
             _ => {}
         }
+        // Fewer are never told: see `NOTABLE_FROM`.
+        let mut users = || table.take("threshold").and_then(|value| value.number(USERS_MIN, u16::MAX));
+        match signal {
+            Signal::PasswordSpray => set(&mut self.password_spray_threshold, users()),
+            Signal::CredentialStuffing => set(&mut self.credential_stuffing_threshold, users()),
+            Signal::SharedDevice => set(&mut self.shared_device_threshold, users()),
+            _ => {}
+        }
         let mut time = |key| table.take(key).and_then(|value| value.duration_from(TIME_MIN));
         match signal {
             Signal::FailedBurst => set(&mut self.failed_burst_half_life, time("half_life")),
@@ -306,6 +321,9 @@ impl Draft {
             failed_burst_half_life: self.failed_burst_half_life,
             challenge_fatigue_threshold: self.challenge_fatigue_threshold,
             challenge_fatigue_within: self.challenge_fatigue_within,
+            password_spray_threshold: self.password_spray_threshold,
+            credential_stuffing_threshold: self.credential_stuffing_threshold,
+            shared_device_threshold: self.shared_device_threshold,
             dormant_after: self.dormant_after,
             token_reuse_grace: self.token_reuse_grace,
             credential_change_within: self.credential_change_within,
@@ -397,6 +415,8 @@ fn stem(file: &str) -> &str {
     name.strip_suffix(".toml").unwrap_or(name)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a handful")]
+const USERS_MIN: u16 = NOTABLE_FROM as u16;
 const EXTENDS_DEPTH_MAX: usize = 8;
 const TIME_MIN: Duration = Duration::from_secs(1);
 

@@ -192,6 +192,44 @@ pub(super) const SECTIONS: &[Section] = &[
         ]
     ),
     section!(
+        "signals.password_spray",
+        "Besides:",
+        "[signals.password_spray]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            (
+                "threshold",
+                Text("5 to 65535"),
+                "users who failed from the network or device and did not come in after it, from which it fires"
+            ),
+        ]
+    ),
+    section!(
+        "signals.credential_stuffing",
+        "Besides:",
+        "[signals.credential_stuffing]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            (
+                "threshold",
+                Text("5 to 65535"),
+                "the same, where many of the users do not exist and each was tried about once"
+            ),
+        ]
+    ),
+    section!(
+        "signals.shared_device",
+        "Besides:",
+        "[signals.shared_device]\n?",
+        [
+            ("points", Text("0 to 100"), "as above"),
+            ("report_only", Text("true, false"), "as above"),
+            ("threshold", Text("5 to 65535"), "users new to the device within a day, from which it fires"),
+        ]
+    ),
+    section!(
         "signals.dormant_account",
         "Besides:",
         "[signals.dormant_account]\n?",

@@ -3,6 +3,7 @@
 mod anonymous;
 mod behavior;
 mod credential;
+mod crowd;
 mod device;
 mod dormant;
 mod failures;
@@ -16,6 +17,7 @@ pub(crate) mod planted;
 mod rare;
 mod reported;
 mod session;
+mod shared;
 mod tokens;
 mod travel;
 mod workload;
@@ -134,9 +136,9 @@ pub fn measure(
     DETECTORS.iter().find(|one| one.signal() == signal)?.measure(seen, profile, policy)
 }
 
-/// What only people have: places, devices, waking hours, a way to type, patience. A program is
-/// compared by `service_identity` instead.
-const OF_PEOPLE: [Signal; 7] = [
+/// What only people have: places, devices, waking hours, a way to type, patience, and a password that
+/// they share with nobody. A program is compared by `service_identity` instead.
+const OF_PEOPLE: [Signal; 10] = [
     Signal::UnusualLocation,
     Signal::ImpossibleTravel,
     Signal::NewNetwork,
@@ -144,6 +146,9 @@ const OF_PEOPLE: [Signal; 7] = [
     Signal::UnusualTime,
     Signal::AnomalousBehavior,
     Signal::ChallengeFatigue,
+    Signal::PasswordSpray,
+    Signal::CredentialStuffing,
+    Signal::SharedDevice,
 ];
 
 /// Signals that have a detector.
@@ -159,6 +164,7 @@ static DETECTORS: &[&dyn Detector] = &[
     &network::Network,
     &anonymous::Anonymous,
     &device::Device,
+    &shared::Shared,
     &session::Session,
     &tokens::TokenReuse,
     &hour::Hour,
@@ -166,6 +172,8 @@ static DETECTORS: &[&dyn Detector] = &[
     &behavior::Behavior,
     &failures::FailedBurst,
     &fatigue::Fatigue,
+    &crowd::Crowd::SPRAY,
+    &crowd::Crowd::STUFFING,
     &credential::Credential,
     &rare::RareAccess,
     &workload::ServiceIdentity,

@@ -27,6 +27,7 @@ mod look;
 mod revoke;
 mod sessions;
 mod shadow;
+mod sight;
 mod standing;
 mod tokens;
 mod workload;
@@ -100,6 +101,7 @@ pub fn step<'a>(
     let used_after_revocation = sessions::is_revoked(profile.core(), &stage);
     // Before what is held is dropped.
     let whose = feedback::whose(profile.core(), &stage);
+    let sightings = sight::sightings(profile.core(), &stage);
     let learned = learn::learn(profile, &stage, &outcome, watched.as_ref());
     sessions::note(profile.core_mut(), &stage, &outcome, learned);
     challenge::note(profile.core_mut(), &stage);
@@ -123,6 +125,7 @@ pub fn step<'a>(
     Stepped::Decided(Box::new(Ruling {
         alert,
         revocations,
+        sightings,
         decision: Decision {
             decision_id,
             event_id: borrow(&event.id),

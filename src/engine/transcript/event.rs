@@ -19,14 +19,19 @@ pub(super) fn expand(line: &str, most: usize) -> Result<Vec<Value>, String> {
     let repeat = repeat(&mut words)?;
     let user = words.next().ok_or("a user is missing")?;
     let kind = words.next().ok_or("a type is missing, such as login")?;
-    let mut event = Map::new();
-    event.insert("user_id".into(), json!(user));
-    event.insert("type".into(), json!(kind));
-    for word in words {
-        set(&mut event, kind, word)?;
-    }
-    if kind == "login" && !event.contains_key("outcome") {
-        event.insert("outcome".into(), json!("success"));
+    let words: Vec<_> = words.collect();
+    let mut each = Vec::new();
+    for (user, number) in users(user)? {
+        let mut event = Map::new();
+        event.insert("user_id".into(), json!(user));
+        event.insert("type".into(), json!(kind));
+        for word in &words {
+            set(&mut event, kind, &word.replace(NUMBER, &number))?;
+        }
+        if kind == "login" && !event.contains_key("outcome") {
+            event.insert("outcome".into(), json!("success"));
+        }
+        each.push(event);
     }
 
     let mut events = Vec::new();
@@ -34,14 +39,15 @@ pub(super) fn expand(line: &str, most: usize) -> Result<Vec<Value>, String> {
     while day <= last {
         let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
         for minute in 0..if weekdays && weekend { 0 } else { repeat } {
-            if events.len() >= most {
-                return Err(format!("more than {most} events, expected fewer in one transcript; shorten it"));
-            }
             let at = day.to_datetime(clock).checked_add(jiff::Span::new().minutes(minute));
             let at = at.map_err(|error| error.to_string())?;
-            let mut event = event.clone();
-            event.insert("occurred_at".into(), json!(format!("{at}Z")));
-            events.push(Value::Object(event));
+            if events.len() + each.len() > most {
+                return Err(format!("more than {most} events, expected fewer in one transcript; shorten it"));
+            }
+            events.extend(each.iter().cloned().map(|mut event| {
+                event.insert("occurred_at".into(), json!(format!("{at}Z")));
+                Value::Object(event)
+            }));
         }
         let Ok(next) = day.tomorrow() else { break };
         day = next;
@@ -74,6 +80,25 @@ fn repeat(words: &mut Peekable<SplitWhitespace<'_>>) -> Result<i64, String> {
     count
         .filter(|count| (1..=REPEAT_MAX).contains(count))
         .ok_or_else(|| format!("{} repeats, expected x1 to x{REPEAT_MAX}", quoted(word)))
+}
+
+/// `ada`; or of `u{1..25}` each user, with the number that stands for `{i}` in the other words.
+fn users(text: &str) -> Result<Vec<(String, String)>, String> {
+    let Some((before, rest)) = text.split_once('{') else {
+        return Ok(vec![(text.to_owned(), String::new())]);
+    };
+    let range = rest.split_once('}').and_then(|(range, after)| {
+        let (first, last) = range.split_once("..")?;
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        (first <= last && last - first < USERS_MAX).then_some((first..=last, after))
+    });
+    let Some((numbers, after)) = range else {
+        return Err(format!(
+            "{} is no user, expected such as ada, or u{{1..25}} for up to {USERS_MAX}",
+            quoted(text)
+        ));
+    };
+    Ok(numbers.map(|number| (format!("{before}{number}{after}"), number.to_string())).collect())
 }
 
 fn set(event: &mut Map<String, Value>, kind: &str, word: &str) -> Result<(), String> {
@@ -209,6 +234,9 @@ const AGENTS: [(&str, &str); 5] = [
     ("curl", "curl/8.11.0"),
 ];
 
+/// In the words of an event of many users: the number of each.
+const NUMBER: &str = "{i}";
+const USERS_MAX: u32 = 1_000;
 /// More in a row is a flood, which a transcript is not for.
 const REPEAT_MAX: i64 = 1_000;
 
@@ -236,6 +264,27 @@ mod tests {
         check("2026-01-05 09:00 x3 ada login failure", 3, "2026-01-05T09:00:00Z");
         let events = expand("2026-01-05 09:59 x2 ada login failure", 2).unwrap();
         assert_eq!(events[1]["occurred_at"], "2026-01-05T10:00:00Z");
+    }
+
+    #[test]
+    fn expands_users() {
+        let events = expand("2026-01-05 09:00 x2 u{7..9} login device=d{i}", 6).unwrap();
+        let named: Vec<_> = events.iter().map(|event| event["user_id"].as_str().unwrap()).collect();
+        assert_eq!(named, ["u7", "u8", "u9", "u7", "u8", "u9"]);
+        assert_eq!(events[1]["device_fingerprint"], "d8");
+        assert_eq!(events[3]["occurred_at"], "2026-01-05T09:01:00Z");
+        check_refused(
+            "2026-01-05 09:00 u{9..7} login",
+            "`u{9..7}` is no user, expected such as ada, or u{1..25} for up to 1000",
+        );
+        check_refused(
+            "2026-01-05 09:00 u{0..4294967295} login",
+            "`u{0..4294967295}` is no user, expected such as ada, or u{1..25} for up to 1000",
+        );
+        check_refused(
+            "2026-01-05 09:00 u{1..101} login",
+            "more than 100 events, expected fewer in one transcript; shorten it",
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::engine::across::Local;
 use crate::engine::baseline::{Part, Profile};
 use crate::engine::decode::{Format, Limits, Rejected, decode};
 use crate::engine::emit;
@@ -22,6 +23,7 @@ pub(super) struct Fold {
     limits: Limits,
     tables: Builtin,
     enricher: Enricher,
+    across: Local,
     stored: BTreeMap<(Vec<u8>, Part), Vec<u8>>,
     chain: Digest,
     offset: i64,
@@ -48,6 +50,7 @@ impl Fold {
             lifetime,
             tables: Builtin::new(),
             enricher: Enricher::default(),
+            across: Local::default(),
             stored: BTreeMap::new(),
             chain: Digest::ZERO,
             offset: 0,
@@ -57,7 +60,8 @@ impl Fold {
     /// `None` for a duplicate. Stores and loads every part in between: a profile lives in its bytes.
     pub(super) fn next(&mut self, value: &[u8], fallback_id: &str) -> Result<Option<Told>, Refused> {
         let decoded = decode(value, Format::Json, fallback_id, None, &self.limits);
-        let seen = self.enricher.enrich(decoded.map_err(Refused::Event)?.event, &self.tables);
+        let mut seen = self.enricher.enrich(decoded.map_err(Refused::Event)?.event, &self.tables);
+        seen.facts.across = self.across.look_up(&seen);
         let key = format!("{}/{}", seen.event.tenant, seen.event.user).into_bytes();
         let broken = |error: &dyn std::fmt::Display| Refused::Engine(error.to_string());
         let mut profile = match self.stored.get(&(key.clone(), Part::Core)) {
@@ -85,6 +89,7 @@ impl Fold {
             Stepped::Decided(ruling) => {
                 let (told, chain) = tell(&ruling, self.chain).map_err(|error| broken(&error))?;
                 self.chain = chain;
+                self.across.take(&seen, ruling.sightings, self.offset.unsigned_abs());
                 Some(told)
             }
         };

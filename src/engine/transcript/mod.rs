@@ -12,6 +12,7 @@
 //! > 2026-01-05 09:00 ada login at=london device=laptop ua=chrome-mac factors=password
 //! > 2026-01-06..2026-01-20 09:00 ada login …       every day; `weekdays` before the dates skips weekends
 //! > 2026-01-05 09:00 x6 ada login failure …        six times, a minute apart
+//! > 2026-01-05 09:00 u{1..25} login device=d{i} …  of each of 25 users, `{i}` being their number
 //! ```
 
 mod event;

@@ -29,11 +29,13 @@ pub use watch::{Seen, Watch};
 use std::collections::BTreeMap;
 
 use crate::engine::REVISION;
+use crate::engine::across::Local;
 use crate::engine::decode::{Decoded, Rejected};
 use crate::engine::emit::{self, Form, Recorded, RecordedBasis};
 use crate::engine::enrich::Enricher;
 use crate::engine::policy::Policy;
 use crate::engine::step::{Lifetime, Setting};
+use crate::model::across::Sightings;
 use crate::model::decision::{Basis, Ruling};
 use crate::model::id::{Digest, Position, UserKey};
 use crate::model::observation::{Facts, Observation};
@@ -105,6 +107,8 @@ pub struct Lane {
     first: Profiles,
     second: Option<Profiles>,
     enricher: Enricher,
+    /// Only of what nothing was recorded for.
+    across: Local,
     out: Vec<u8>,
     watch: Option<Box<dyn Watch>>,
 }
@@ -118,6 +122,7 @@ impl Lane {
             first: Profiles::new(hash_seed),
             second: compares.then(|| Profiles::new(hash_seed)),
             enricher: Enricher::default(),
+            across: Local::default(),
             out: Vec::new(),
             watch: None,
         }
@@ -212,9 +217,10 @@ impl Lane {
             let seen = Seen { event: &seen.event, at, published, before: chain, profiles: &*first };
             watch.seen(&seen).map_err(Stopped::Watch)?;
         }
-        let mut beside = Ok(());
+        let (mut beside, mut sightings) = (Ok(()), Sightings::default());
         let compares = within && !course.policies.is_hypothetical();
         let folded = first.fold(&seen, position.clone(), &setting, &mut |ruling| {
+            sightings = ruling.sightings;
             if compares {
                 note_published(place, ruling, published, chain, out, report);
             }
@@ -225,6 +231,9 @@ impl Lane {
             beside = fold_beside(second, &seen, &position, &setting, ruling, diff);
         })?;
         beside?;
+        if folded.is_ok() && matches!(published, Published::Unknown) {
+            self.across.take(&seen, sightings, offset.saturating_add(1).unsigned_abs());
+        }
         match folded {
             Ok(Folded::Decided) => {
                 report.decisions += 1;
@@ -282,7 +291,15 @@ impl Lane {
         tables: Option<&dyn Tables>,
     ) -> Observation<'e> {
         match (tables, published) {
-            (Some(tables), _) => self.enricher.enrich(decoded.event, tables),
+            (Some(tables), published) => {
+                let mut seen = self.enricher.enrich(decoded.event, tables);
+                seen.facts.across = match published {
+                    // Other tables tell nothing else of who was seen where.
+                    Published::Decision(recorded, ..) => recorded.facts.across,
+                    _ => self.across.look_up(&seen),
+                };
+                seen
+            }
             (None, Published::Decision(recorded, ..)) => {
                 self.enricher.with_facts(decoded.event, recorded.facts)
             }

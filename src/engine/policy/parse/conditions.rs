@@ -189,13 +189,14 @@ const OUTCOME_FIELDS: [&str; 7] =
     ["history", "level", "user_risk", "score_at_least", "factors", "signal", "evidence"];
 
 /// The keys of `Evidence` that a rule can do something with; the others are measures.
-pub(in crate::engine::policy) const EVIDENCE_KEYS: [&str; 14] = [
+pub(in crate::engine::policy) const EVIDENCE_KEYS: [&str; 15] = [
     "changed",
     "new",
     "same",
     "reused",
     "by",
     "class",
+    "origin",
     "country",
     "browser",
     "os",

@@ -237,6 +237,7 @@ fn shipped_policies_have_the_numbers_of_the_contract() {
         ("new_device", Some(25), 25, "what"),
         ("session_mismatch", None, 50, "what"),
         ("token_reuse", None, 60, "what"),
+        ("shared_device", None, 30, "what"),
         ("unusual_time", Some(15), 15, "when"),
         ("dormant_account", None, 10, "when"),
         ("anomalous_behavior", Some(20), 20, "how"),
@@ -253,13 +254,16 @@ fn shipped_policies_have_the_numbers_of_the_contract() {
     for (name, in_seed, in_default, group) in numbers {
         let signal = Signal::parse(name).unwrap();
         let (seed_setting, setting) = (seed.setting(signal), default.setting(signal));
-        assert_eq!((setting.points, setting.report_only), (in_default, false), "{name}");
+        // A shared device is shown until somebody trusts it.
+        assert_eq!((setting.points, setting.report_only), (in_default, name == "shared_device"), "{name}");
         assert_eq!(default.group_of(signal), group, "{name}");
         assert_eq!((!seed_setting.report_only).then_some(seed_setting.points), in_seed, "{name}");
     }
     assert_eq!((seed.medium, seed.high, seed.soften), (20, 50, false));
     assert_eq!((default.medium, default.high, default.soften), (20, 50, true));
     assert_eq!((default.failed_burst_threshold, default.challenge_fatigue_threshold), (5, 5));
+    let crowds = (default.password_spray_threshold, default.credential_stuffing_threshold);
+    assert_eq!((crowds, default.shared_device_threshold), ((20, 20), 10));
     assert_eq!(default.failed_burst_half_life, Duration::from_mins(30));
     assert_eq!(default.challenge_fatigue_within, Duration::from_mins(30));
     assert_eq!(default.dormant_after, Duration::from_hours(180 * 24));
