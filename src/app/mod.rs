@@ -1,5 +1,6 @@
 //! Puts the parts together: the only file that knows every adapter.
 
+mod across;
 mod anew;
 mod check;
 mod inputs;
@@ -75,6 +76,9 @@ pub(crate) fn topic_names(settings: &Settings) -> kafka::topics::Names {
         policies: topics.policies.clone(),
         rejected: topics.rejected.name.clone(),
         inputs: settings.inputs.iter().map(|(name, input)| (name.clone(), input.topic.clone())).collect(),
+        sightings: topics.sightings.clone(),
+        networks: topics.networks.clone(),
+        network_state: topics.network_state.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
+use super::across;
 use super::anew::again;
 use super::inputs::inputs;
 use super::renderings::{self, Renderings};
@@ -27,6 +28,7 @@ use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane;
 use crate::pipeline::recover::{Start, Wishes};
 use crate::runtime::custody::Custody;
+use crate::runtime::facts::Facts;
 use crate::runtime::footing::{Current, Footing};
 use crate::runtime::registry::Registry;
 use crate::runtime::stages::Stages;
@@ -80,6 +82,9 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
         return signals.ended();
     };
 
+    let told = across::told(&connection, &names.networks, input.partitions)?;
+    let facts = Facts::default();
+    facts.replace(told.0.clone());
     let instance = instance(settings);
     let (spans, exporter) = observe::spans(settings, collector, connection.group(), &instance, clock)?;
     let store = open_store(settings)?;
@@ -97,6 +102,7 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
         },
         store,
         custody: Custody::default(),
+        facts,
         footing: Current::new(Footing { policy: Arc::clone(&policy), shadow, tables }),
         lifetime: Arc::new(Lifetime::of(settings.remembering.clone())),
         policies: Registry::new(policies::known(&connection, &names.policies)?),
@@ -134,6 +140,14 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
         status.watch(&name, pulse.clone());
         threads.push(Thread::start(&name, pulse, run)?);
     }
+    let pulse = Pulse::new(clock);
+    let run = across::lanes(&shared, &connection, &names, pulse.clone());
+    status.watch("networks", pulse.clone());
+    threads.push(Thread::start("networks", pulse, run)?);
+    let pulse = Pulse::new(clock);
+    let run = across::follow(&shared, &connection, &names.networks, told, pulse.clone());
+    status.watch("facts", pulse.clone());
+    threads.push(Thread::start("facts", pulse, run)?);
     reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
     observe::canaries(settings, &shared)?;
     unheld::begin(&connection, &names, &instance, stop.clone())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::adapters::kafka::acls::input_group;
+use crate::adapters::kafka::acls::{input_group, networks_group};
 use crate::adapters::kafka::topics::Names;
 use crate::adapters::kafka::{Assignment, Connection, Roll};
 use crate::cli::Failure;
@@ -29,7 +29,8 @@ pub(super) fn begin(
     let inputs = std::iter::once(("feedback", &names.feedback));
     let inputs = inputs.chain(names.inputs.iter().map(|(name, topic)| (name.as_str(), topic)));
     let inputs = inputs.map(|(name, topic)| (input_group(group, name), topic));
-    let groups = std::iter::once((group.to_owned(), &names.events)).chain(inputs);
+    let own = [(group.to_owned(), &names.events), (networks_group(group), &names.sightings)];
+    let groups = own.into_iter().chain(inputs);
     let mut watches = Vec::new();
     for (group, topic) in groups {
         let roll = Roll::open(connection, &group, topic);

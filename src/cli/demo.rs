@@ -40,6 +40,7 @@ use crate::pipeline::lane::{AlertRendering, Rendering, Settings};
 use crate::pipeline::recover::{Start, Wishes};
 use crate::ports::tables::Atlas;
 use crate::runtime::custody::Custody;
+use crate::runtime::facts::Facts;
 use crate::runtime::footing::{Current, Footing};
 use crate::runtime::lookup::Lookup;
 use crate::runtime::registry::Registry;
@@ -131,6 +132,7 @@ fn start_worker(
         hash_seed: 0,
     };
     let shared = Shared {
+        facts: Facts::default(),
         group: "ward-demo".into(),
         instance: MEMBER.into(),
         settings: Arc::new(settings),

@@ -219,6 +219,24 @@ const REST: &[Row] = &[
         |to| &mut to.topics.policies,
     ),
     row(
+        "topics.sightings.name",
+        Kind::Text(TOPIC),
+        "What decisions show [across users](explanation/across-users.md), for a day; always Avro.",
+        |to| &mut to.topics.sightings,
+    ),
+    row(
+        "topics.networks.name",
+        Kind::Text(TOPIC),
+        "What is notable of a network or a device, while it is, compacted; always Avro.",
+        |to| &mut to.topics.networks,
+    ),
+    row(
+        "topics.network_state.name",
+        Kind::Text(TOPIC),
+        "The changelog of the network lanes, compacted; always Avro.",
+        |to| &mut to.topics.network_state,
+    ),
+    row(
         "inputs",
         Kind::Inputs,
         "`[inputs.NAME] topic = \"…\"`: a topic whose records are not keyed as lanes need them (`keyed = false`, which is all that may be said there). They are copied into `topics.events`, keyed anew, exactly once. With `mapping`, a file, [the JSON of an identity system](inputs.md) is made into events first, whose `source` is `NAME` unless they say otherwise. `format`: that of the records, `json` unless said. Read at the start.",

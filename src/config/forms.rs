@@ -42,8 +42,8 @@ pub(super) const INSTANCE: Form = Form {
 
 /// It stands in group and transactional ids, in metrics, and as `source` in events.
 pub(super) const INPUT: Form = Form {
-    what: "a name of 1 to 64 lower-case letters, digits, `.`, `_` or `-`, other than `feedback`",
-    pattern: "^(?!feedback$)[a-z0-9._-]{1,64}$",
+    what: "a name of 1 to 64 lower-case letters, digits, `.`, `_` or `-`, other than `feedback` and `networks`",
+    pattern: "^(?!(feedback|networks)$)[a-z0-9._-]{1,64}$",
     bytes_max: 64,
     is_allowed: |byte| is_plain(byte) && !byte.is_ascii_uppercase(),
 };

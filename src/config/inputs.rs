@@ -23,7 +23,7 @@ impl Field for BTreeMap<String, Unkeyed> {
     fn read(&mut self, value: &Value<'_>, _: &Kind) -> Option<()> {
         for (name, entry) in value.table()?.entries() {
             let Some(text) = name.text() else { continue };
-            if !INPUT.fits(text) || text == "feedback" {
+            if !INPUT.fits(text) || matches!(text, "feedback" | "networks") {
                 name.mistake(format!(
                     "`{}` has an entry {}, expected {}",
                     name.path(),

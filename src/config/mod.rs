@@ -70,6 +70,10 @@ pub struct Topics {
     /// Always Avro.
     pub policies: String,
     pub rejected: Output,
+    /// Always Avro, as are the two that network lanes write.
+    pub sightings: String,
+    pub networks: String,
+    pub network_state: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,6 +214,9 @@ impl Default for Topics {
             profiles: "risk.profiles".into(),
             policies: "risk.policies".into(),
             rejected: output("risk.rejected"),
+            sightings: "risk.sightings".into(),
+            networks: "risk.networks".into(),
+            network_state: "risk.network-state".into(),
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Tally {
     pub alerts: u32,
     pub revocations: u32,
     pub erasures: u32,
+    /// Told to network lanes.
+    pub sightings: u32,
     /// Decisions in which an exception silenced something, by its id.
     pub exceptions: BTreeMap<String, u32>,
     /// Decisions with a shadow's verdict: what the live policy did or would have, then the shadow.
@@ -69,6 +71,10 @@ impl Tally {
 
     pub const fn erased(&mut self) {
         self.erasures += 1;
+    }
+
+    pub const fn sighted(&mut self) {
+        self.sightings += 1;
     }
 
     pub fn rejected(&mut self, reason: Reject) {

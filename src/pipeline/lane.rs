@@ -206,7 +206,8 @@ impl Lane {
         let decoded = decode::decode(value, how, id, record.recorded_at, &settings.limits)?;
         intake::placed(key, &decoded.event, self.partition, settings.partitions)?;
         with.lap(Stage::Decode);
-        let seen = self.enricher.enrich(decoded.event, with.tables);
+        let mut seen = self.enricher.enrich(decoded.event, with.tables);
+        seen.facts.across = with.across.look_up(&seen);
         with.lap(Stage::Enrich);
         let kind = seen.event.kind();
         let seat = self.seat(key, kind, with.store)?;
@@ -239,6 +240,7 @@ impl Lane {
         with.lap(Stage::Step);
         let here = self.open.unit.here();
         let (offered, chain) = self.write(record.offset, key, kind, &ruling, settings, with);
+        self.tell(record.offset, &seen, ruling.sightings);
         if self.open.unit.largest_since(here) > settings.record_bytes_max {
             return Err(Refused::Record(intake::reject(
                 Reject::TooLarge,

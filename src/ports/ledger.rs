@@ -66,11 +66,13 @@ pub enum Output {
     Revocations,
     Profiles,
     Rejected,
+    /// By key: what a user shows goes to the network lane of its origin.
+    Sightings,
 }
 
 impl Output {
-    pub const ALL: [Self; 5] =
-        [Self::Decisions, Self::Alerts, Self::Revocations, Self::Profiles, Self::Rejected];
+    pub const ALL: [Self; 6] =
+        [Self::Decisions, Self::Alerts, Self::Revocations, Self::Profiles, Self::Rejected, Self::Sightings];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -80,6 +82,7 @@ impl Output {
             Self::Revocations => "revocations",
             Self::Profiles => "profiles",
             Self::Rejected => "rejected",
+            Self::Sightings => "sightings",
         }
     }
 }

@@ -9,9 +9,11 @@
 
 pub mod canary;
 pub mod custody;
+pub mod facts;
 pub mod footing;
 mod keeper;
 pub mod lookup;
+pub mod networks;
 pub mod normaliser;
 pub mod probes;
 pub mod publisher;

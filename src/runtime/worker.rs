@@ -18,6 +18,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::custody::{Custody, Ticket};
+use super::facts::Facts;
 use super::footing::{Current, Held};
 use super::keeper::{Done, Keeper};
 use super::lookup::Lookup;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub custody: Custody,
     /// Policies and tables, which may change between two units.
     pub footing: Current,
+    /// What network lanes tell, which may change between two records.
+    pub facts: Facts,
     pub lifetime: Arc<Lifetime>,
     pub policies: Registry,
     /// How many times the share of `step_up` or stricter before is a jump of it.

@@ -54,6 +54,12 @@ pub enum Happened<'a> {
         skipped: u64,
         rejected: u64,
     },
+    /// Network lanes committed what they made of sightings.
+    SightingsFolded {
+        sightings: usize,
+        facts: usize,
+        ended: usize,
+    },
     Checkpointed {
         partitions: usize,
         parts: usize,
@@ -168,6 +174,12 @@ impl Happened<'_> {
             Self::NotPublished { worker, kind, why } => {
                 counter!(table::TRANSACTIONS.name, "outcome" => kind.to_owned()).increment(1);
                 warn!(worker, kind, why, "transaction not committed; its units are decided again");
+            }
+            Self::SightingsFolded { sightings, facts, ended } => {
+                counter!(table::SIGHTINGS_FOLDED.name).increment(sightings as u64);
+                counter!(table::NETWORK_FACTS.name, "change" => "told").increment(facts as u64);
+                counter!(table::NETWORK_FACTS.name, "change" => "ended").increment(ended as u64);
+                tracing::debug!(sightings, facts, ended, "sightings folded");
             }
             Self::Checkpointed { partitions, parts, took } => {
                 counter!(table::CHECKPOINT_PARTS.name).increment(parts as u64);

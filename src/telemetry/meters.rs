@@ -20,6 +20,7 @@ pub struct Meters {
     alerts: Counter,
     revocations: Counter,
     erasures: Counter,
+    sightings: Counter,
     end_to_end: Histogram,
 }
 
@@ -31,8 +32,16 @@ impl std::fmt::Debug for Meters {
 
 impl Default for Meters {
     fn default() -> Self {
-        let seldom =
-            [table::ACTION_JUMPS, table::POLICIES_TOO_LARGE, table::REGISTRY_AWAY, table::COLLECTOR_AWAY];
+        for change in ["told", "ended"] {
+            counter!(table::NETWORK_FACTS.name, "change" => change).increment(0);
+        }
+        let seldom = [
+            table::SIGHTINGS_FOLDED,
+            table::ACTION_JUMPS,
+            table::POLICIES_TOO_LARGE,
+            table::REGISTRY_AWAY,
+            table::COLLECTOR_AWAY,
+        ];
         for seldom in seldom {
             counter!(seldom.name).increment(0);
         }
@@ -47,6 +56,7 @@ impl Default for Meters {
             alerts: counter!(table::ALERTS.name),
             revocations: counter!(table::REVOCATIONS.name),
             erasures: counter!(table::ERASURES.name),
+            sightings: counter!(table::SIGHTINGS.name),
             end_to_end: histogram!(table::END_TO_END.name),
         }
     }
@@ -74,6 +84,7 @@ impl Meters {
         self.alerts.increment(tally.alerts.into());
         self.revocations.increment(tally.revocations.into());
         self.erasures.increment(tally.erasures.into());
+        self.sightings.increment(tally.sightings.into());
         for arrival in tally.arrivals() {
             let took = now.since(arrival.at).unwrap_or_default();
             self.end_to_end.record_many(took, arrival.records as usize);

@@ -70,6 +70,12 @@ metrics! {
         "Revocation commands committed.";
     ERASURES Counter, "ward_erasures_total" []
         "Erasures committed: each made a stranger of a user. Many at once are worth a question.";
+    SIGHTINGS Counter, "ward_sightings_total" []
+        "What decisions showed of users at a network or device where they are not at home, committed for the network lanes.";
+    SIGHTINGS_FOLDED Counter, "ward_sightings_folded_total" []
+        "Sightings that network lanes of this process have folded. Where none are folded while some are told, no network lane runs.";
+    NETWORK_FACTS Counter, "ward_network_facts_total" ["change": "told, ended"]
+        "Facts of networks and devices that became notable or changed, and that ended.";
     EXCEPTION_HITS Counter, "ward_exception_hits_total" ["exception": "its id"]
         "Decisions in which this exception of the policy silenced something. One without hits can go.";
     SHADOW Counter, "ward_shadow_decisions_total"

@@ -18,6 +18,7 @@ use wardstream::ports::ledger::Output;
 use wardstream::ports::schemas::WhenAway;
 use wardstream::ports::tables::NoTables;
 use wardstream::runtime::custody::Custody;
+use wardstream::runtime::facts::Facts;
 use wardstream::runtime::footing::{Current, Footing};
 use wardstream::runtime::lookup::Lookup;
 use wardstream::runtime::registry::Registry as Policies;
@@ -88,6 +89,7 @@ fn world(url: &str, when_away: WhenAway, partitions: u16) -> World {
         lookup: Lookup::start(Box::new(client), when_away, clock, stop.clone()).unwrap(),
         spans: None,
         stages: None,
+        facts: Facts::default(),
     };
     let (source, ledger) = (Box::new(log.join("one")), Box::new(log.ledger("one")));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use wardstream::engine::REVISION;
+use wardstream::engine::across::Local;
 use wardstream::engine::baseline::Profile;
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit;
@@ -48,7 +49,7 @@ fn play(users: u32, days: u32, attacks: &[Attack], mut each: impl FnMut(&Simulat
     let plan = Plan { users, seed: SEED, attacks: attacks.to_vec(), start: start_of(SEED), days };
     let end = plan.start.seconds() + i64::from(days) * 86_400;
     let limits = Limits::default();
-    let mut enricher = Enricher::default();
+    let (mut enricher, mut across) = (Enricher::default(), Local::default());
     let mut profiles = BTreeMap::<_, Profile>::new();
     let mut bytes = Vec::new();
     for (offset, made) in (0..).zip(Stream::new(&plan, World::of(&tables).unwrap())) {
@@ -58,11 +59,15 @@ fn play(users: u32, days: u32, attacks: &[Attack], mut each: impl FnMut(&Simulat
         bytes.clear();
         emit::event_json(&made.event, &mut bytes);
         let decoded = decode(&bytes, Format::Json, "none", None, &limits).unwrap();
-        let seen = enricher.enrich(decoded.event, &tables);
+        let mut seen = enricher.enrich(decoded.event, &tables);
+        seen.facts.across = across.look_up(&seen);
         let profile = profiles.entry(made.event.user.to_string()).or_default();
         let position = Position { topic: None, partition: 0, offset };
         match step(profile, &seen, position, &setting) {
-            Stepped::Decided(ruling) => each(&made, &ruling.decision),
+            Stepped::Decided(ruling) => {
+                each(&made, &ruling.decision);
+                across.take(&seen, ruling.sightings, offset.unsigned_abs() + 1);
+            }
             other => panic!("{} gave {other:?}", made.event.id),
         }
     }

@@ -16,6 +16,7 @@ use wardstream::ports::ledger::Output;
 use wardstream::ports::store::{StateStore, StoreError};
 use wardstream::ports::tables::NoTables;
 use wardstream::runtime::custody::Custody;
+use wardstream::runtime::facts::Facts;
 use wardstream::runtime::footing::{Current, Footing};
 use wardstream::runtime::lookup::Lookup;
 use wardstream::runtime::registry::Registry;
@@ -78,6 +79,7 @@ fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
         lookup: Lookup::default(),
         spans: None,
         stages: None,
+        facts: Facts::default(),
     };
     let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

@@ -187,7 +187,7 @@ fn write(inside: &mut Inside, unit: &Unit) -> Positions {
         match record.output {
             Output::Decisions => positions.decision = offset,
             Output::Profiles => positions.profiles = offset.map(|offset| offset + 1),
-            Output::Alerts | Output::Revocations | Output::Rejected => {}
+            Output::Alerts | Output::Revocations | Output::Rejected | Output::Sightings => {}
         }
         touched.insert(record.output);
     }

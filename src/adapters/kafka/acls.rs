@@ -110,9 +110,11 @@ impl Role {
 pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     use Operation::{Create, Describe, DescribeConfigs, Read, Write};
 
-    let Names { events, feedback, decisions, alerts, revocations, profiles, policies, rejected, inputs } =
-        names;
+    let Names { events, feedback, decisions, alerts, revocations, profiles, policies, rejected, .. } = names;
+    let Names { sightings, networks, network_state, inputs, .. } = names;
+    let across = [sightings, networks, network_state];
     let every = [events, feedback, decisions, alerts, revocations, profiles, policies, rejected];
+    let every = [every.as_slice(), &across].concat();
     let mut all = Vec::new();
     let mut topics = |role: Role, operations: &[Operation], topics: &[&String]| {
         for name in topics {
@@ -132,6 +134,8 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     topics(Role::Worker, &[DescribeConfigs], &every);
     // Events are written by the stage that copies feedback; decisions, profiles and policies are read back.
     topics(Role::Worker, &[Read, Write], &[events, decisions, profiles, policies]);
+    // Network lanes read what user lanes write, and the other way round.
+    topics(Role::Worker, &[Read, Write], &across);
     topics(Role::Worker, &[Read], &[feedback]);
     topics(Role::Worker, &[Read, DescribeConfigs], &inputs.values().collect::<Vec<_>>());
     topics(Role::Worker, &[Write], &[alerts, revocations, rejected]);
@@ -157,6 +161,7 @@ pub fn acls(names: &Names, group: &str, prefix: &str) -> Vec<Acl> {
     for group in input_groups(names, group) {
         other(Role::Worker, Resource::Group, Pattern::Literal, group, Read);
     }
+    other(Role::Worker, Resource::Group, Pattern::Literal, networks_group(group), Read);
     // One a worker and a process: its instance and its number come after.
     other(Role::Worker, Resource::TransactionalId, Pattern::Prefixed, format!("{group}-"), Write);
     // They join none: their client looks for the coordinator all the same.
@@ -178,6 +183,12 @@ pub fn input_group(group: &str, name: &str) -> String {
 pub(super) fn input_groups(names: &Names, group: &str) -> Vec<String> {
     let called = std::iter::once("feedback").chain(names.inputs.keys().map(String::as_str));
     called.map(|name| input_group(group, name)).collect()
+}
+
+/// The group of the network lanes.
+#[must_use]
+pub fn networks_group(group: &str) -> String {
+    format!("{group}-networks")
 }
 
 /// As the broker's own tool takes them: one line for all topics on which a principal may do the same.
@@ -290,10 +301,10 @@ mod tests {
         check(
             Role::Worker,
             &[
-                "--operation Read --operation Write --operation DescribeConfigs --topic identity.events --topic risk.decisions --topic risk.policies --topic risk.profiles",
+                "--operation Read --operation Write --operation DescribeConfigs --topic identity.events --topic risk.decisions --topic risk.network-state --topic risk.networks --topic risk.policies --topic risk.profiles --topic risk.sightings",
                 "--operation Read --operation DescribeConfigs --topic identity.feedback",
                 "--operation Write --operation DescribeConfigs --topic risk.alerts --topic risk.rejected --topic risk.revocations",
-                "--operation Read --group ward --group ward-feedback",
+                "--operation Read --group ward --group ward-feedback --group ward-networks",
                 "--operation Write --resource-pattern-type prefixed --transactional-id ward-",
             ],
         );

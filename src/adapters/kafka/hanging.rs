@@ -10,14 +10,15 @@ use super::topics::Names;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Hanging, Output};
 
-/// The first open transaction in a lane's output partitions, if there is one.
+/// The first open transaction in a lane's partitions of these outputs, if there is one.
 pub(super) fn in_outputs(
     readers: &Readers,
     names: &Names,
+    outputs: &[Output],
     partition: i32,
 ) -> Result<Option<Hanging>, Failure> {
-    for output in Output::ALL {
-        let topic = topic_of(names, output);
+    for output in outputs {
+        let topic = topic_of(names, *output);
         let high = watermarks(&readers.uncommitted, topic, partition)?.end;
         // What was never written hangs on nothing.
         if high > 0 {

@@ -40,6 +40,8 @@ pub enum Placement {
     OwnPartition,
     /// By the record's key, as Java's default does: copies into an input.
     ByKey,
+    /// Into the lane's own partition, which has nothing but them and the changelog: facts of network lanes.
+    Facts,
 }
 
 /// The broker as one worker needs it.
@@ -132,6 +134,17 @@ impl KafkaLedger {
         })
     }
 
+    /// What hangs in these is in this lane's way. Sightings come from everywhere: nearly always somebody's
+    /// transaction is open there, and what one dead owner left hangs in its own partitions as well.
+    const fn outputs(&self) -> &'static [Output] {
+        match self.placement {
+            Placement::Facts => &[Output::Decisions, Output::Profiles],
+            Placement::OwnPartition | Placement::ByKey => {
+                &[Output::Decisions, Output::Alerts, Output::Revocations, Output::Profiles, Output::Rejected]
+            }
+        }
+    }
+
     fn witness(&mut self, partition: i32) -> Result<Witness, Failure> {
         let read_mark = self.read_mark;
         let (decisions, profiles) = (self.names.decisions.clone(), self.names.profiles.clone());
@@ -179,7 +192,7 @@ impl Ledger for KafkaLedger {
             unit.records().map(move |record| Outgoing {
                 topic: topic_of(names, record.output),
                 partition: match (placement, record.output) {
-                    (Placement::ByKey, _) => None,
+                    (Placement::ByKey, _) | (_, Output::Sightings) => None,
                     _ => Some(unit.partition),
                 },
                 key: record.key,
@@ -226,9 +239,9 @@ impl Ledger for KafkaLedger {
             // An offset that is part of an open transaction is not told, however long one waits.
             Err(failure @ Failure::Unreachable(_)) if own => {
                 let group = self.connection.group().to_owned();
-                let names = self.names.clone();
+                let (names, outputs) = (self.names.clone(), self.outputs());
                 let readers = self.readers()?;
-                let found = hanging::in_outputs(readers, &names, partition)?;
+                let found = hanging::in_outputs(readers, &names, outputs, partition)?;
                 let Some(hanging) = found.or_else(|| hanging::in_offsets(readers, &group)) else {
                     return Err(failure);
                 };
@@ -243,13 +256,15 @@ impl Ledger for KafkaLedger {
             }
             committed => committed?,
         };
+        let own = self.placement != Placement::ByKey;
         let readers = self.readers()?;
         let input = watermarks(&readers.uncommitted, &events, partition)?;
         // By key a record may go anywhere: what hangs there is for the lanes of those partitions to find,
         // and what was written there bears no witness of this one, which they may not even have.
         let profiles = if own { watermarks(&readers.uncommitted, &profiles, partition)? } else { 0..0 };
-        let names = self.names.clone();
-        let hanging = if own { hanging::in_outputs(self.readers()?, &names, partition)? } else { None };
+        let (names, outputs) = (self.names.clone(), self.outputs());
+        let hanging =
+            if own { hanging::in_outputs(self.readers()?, &names, outputs, partition)? } else { None };
         // Only a lane without an offset asks for a witness, and reading one is not free; behind an open
         // transaction nobody can read one.
         let asks = own && committed.is_none() && hanging.is_none();
@@ -442,6 +457,7 @@ pub(super) const fn topic_of(names: &Names, output: Output) -> &str {
         Output::Revocations => names.revocations.as_str(),
         Output::Profiles => names.profiles.as_str(),
         Output::Rejected => names.rejected.as_str(),
+        Output::Sightings => names.sightings.as_str(),
     }
 }
 
@@ -451,7 +467,7 @@ const fn slot(unit: u16, output: Output) -> Slot {
     match output {
         Output::Decisions => unit * 2,
         Output::Profiles => unit * 2 + 1,
-        Output::Alerts | Output::Revocations | Output::Rejected => Slot::MAX,
+        Output::Alerts | Output::Revocations | Output::Rejected | Output::Sightings => Slot::MAX,
     }
 }
 

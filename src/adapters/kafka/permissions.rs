@@ -16,7 +16,7 @@ use rdkafka::producer::{
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::acls::{Operation, Resource, input_groups};
+use super::acls::{Operation, Resource, input_groups, networks_group};
 use super::admin::{Failure, reason};
 use super::connection::Connection;
 use super::events::{Events, reader};
@@ -44,7 +44,9 @@ pub fn denied(
 ) -> Result<Vec<Denied>, Failure> {
     let mut denied = Vec::new();
     let reader = consumer(connection, connection.group())?;
-    let ours = [&names.events, &names.feedback, &names.decisions, &names.profiles, &names.policies];
+    let Names { events, feedback, decisions, profiles, policies, sightings, networks, network_state, .. } =
+        names;
+    let ours = [events, feedback, decisions, profiles, policies, sightings, networks, network_state];
     for name in ours.into_iter().chain(names.inputs.values()) {
         if topics.contains(&name.as_str())
             && let Some(code) = read(&reader, name)
@@ -115,7 +117,7 @@ fn transactions(
     // The group is looked at before the topic: any will do.
     let Some(topic) = topics.first() else { return Ok(denied) };
     let own = connection.group().to_owned();
-    for group in std::iter::once(own.clone()).chain(input_groups(names, &own)) {
+    for group in [own.clone(), networks_group(&own)].into_iter().chain(input_groups(names, &own)) {
         if let Some(code) = offer(&producer, &consumer(connection, &group)?, topic) {
             denied.push(Denied {
                 resource: Resource::Group,

@@ -20,6 +20,9 @@ pub struct Names {
     pub rejected: String,
     /// Topics that are copied into `events`, by what each is called.
     pub inputs: BTreeMap<String, String>,
+    pub sightings: String,
+    pub networks: String,
+    pub network_state: String,
 }
 
 impl Default for Names {
@@ -34,6 +37,9 @@ impl Default for Names {
             policies: "risk.policies".into(),
             rejected: "risk.rejected".into(),
             inputs: BTreeMap::new(),
+            sightings: "risk.sightings".into(),
+            networks: "risk.networks".into(),
+            network_state: "risk.network-state".into(),
         }
     }
 }
@@ -41,7 +47,7 @@ impl Default for Names {
 impl Names {
     /// Each under its name in the configuration.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &str); 8] {
+    pub fn all(&self) -> [(&'static str, &str); 11] {
         [
             ("events", &self.events),
             ("feedback", &self.feedback),
@@ -51,6 +57,9 @@ impl Names {
             ("profiles", &self.profiles),
             ("policies", &self.policies),
             ("rejected", &self.rejected),
+            ("sightings", &self.sightings),
+            ("networks", &self.networks),
+            ("network_state", &self.network_state),
         ]
     }
 }
@@ -169,6 +178,23 @@ pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
         },
         Wanted { name: &names.policies, co_partitioned: false, settings: vec![(CLEANUP, "compact".into())] },
         plain(&names.rejected, true),
+        Wanted {
+            name: &names.sightings,
+            co_partitioned: true,
+            // Hashes of users: kept until they are folded, and no longer than they count.
+            settings: vec![(RETENTION, DAY_MS.to_string()), (SEGMENT, HOUR_MS.to_string())],
+        },
+        Wanted { name: &names.networks, co_partitioned: true, settings: vec![(CLEANUP, "compact".into())] },
+        Wanted {
+            name: &names.network_state,
+            co_partitioned: true,
+            settings: vec![
+                (CLEANUP, "compact".into()),
+                (DIRTY_RATIO, "0.1".into()),
+                (COMPACTION_LAG, DAY_MS.to_string()),
+                (SEGMENT, HOUR_MS.to_string()),
+            ],
+        },
     ];
     all.extend(names.inputs.values().map(|name| plain(name, false)));
     all
@@ -220,7 +246,8 @@ pub fn compare(
         };
         for (name, value) in &topic.settings {
             let current = settings.get(*name).map_or("", String::as_str);
-            if !same(name, current, value) {
+            let is_kept = topic.settings.iter().any(|(name, _)| *name == CLEANUP);
+            if !same(name, current, value, is_kept) {
                 let severity = if weighty(name, current) { Severity::Wrong } else { Severity::Weak };
                 note(
                     severity,
@@ -253,8 +280,8 @@ pub fn compare(
     mistakes
 }
 
-/// Lists compare as sets, numbers as numbers.
-fn same(name: &str, found: &str, expected: &str) -> bool {
+/// Lists compare as sets, numbers as numbers. `is_kept`: the topic holds state, and must not lose it.
+fn same(name: &str, found: &str, expected: &str, is_kept: bool) -> bool {
     if name == CLEANUP {
         let set = |text: &str| {
             let mut parts: Vec<_> = text.split(',').map(|part| part.trim().to_owned()).collect();
@@ -264,12 +291,12 @@ fn same(name: &str, found: &str, expected: &str) -> bool {
         // Compaction alone keeps more, never less.
         return set(found) == set(expected) || found.trim() == "compact";
     }
-    if name == RETENTION || name == ENDS_KEPT_MS {
+    if name == ENDS_KEPT_MS || name == RETENTION && is_kept {
         // Longer, or for ever, is as good.
         let least = expected.parse::<i64>().unwrap_or(i64::MAX);
         return found.parse::<i64>().is_ok_and(|ms| !(0..least).contains(&ms));
     }
-    if name == COMPACTION_LAG || name == SEGMENT || name == DIRTY_RATIO {
+    if [COMPACTION_LAG, SEGMENT, DIRTY_RATIO, RETENTION].contains(&name) {
         // Who compacts sooner forgets sooner.
         let most = expected.parse::<f64>().unwrap_or(0.0);
         return found.parse::<f64>().is_ok_and(|found| (0.0..=most).contains(&found));
@@ -409,6 +436,21 @@ mod tests {
             let expected = if is_good { vec![] } else { vec![("risk.profiles", Weak, found.as_str())] };
             check(|there| set(there, "risk.profiles", name, value), None, &expected);
         }
+        // Hashes of users: no longer than a day.
+        check(|there| set(there, "risk.sightings", RETENTION, "3600000"), None, &[]);
+        for forever in ["604800000", "-1"] {
+            let found = format!("{RETENTION}={forever}");
+            check(
+                |there| set(there, "risk.sightings", RETENTION, forever),
+                None,
+                &[("risk.sightings", Weak, found.as_str())],
+            );
+        }
+        check(
+            |there| set(there, "risk.networks", CLEANUP, "delete"),
+            None,
+            &[("risk.networks", Wrong, "cleanup.policy=delete")],
+        );
         check(
             |there| set(there, "risk.decisions", CLEANUP, "compact"),
             None,

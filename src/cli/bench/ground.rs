@@ -180,6 +180,9 @@ fn names(run: &str) -> Names {
         policies: name("policies"),
         rejected: name("rejected"),
         inputs: BTreeMap::new(),
+        sightings: name("sightings"),
+        networks: name("networks"),
+        network_state: name("network-state"),
     }
 }
 

@@ -72,6 +72,7 @@ fn partition_of(ground: &Ground, partition: i32) -> Result<Vec<Written>, Failure
         (Output::Alerts, &names.alerts),
         (Output::Revocations, &names.revocations),
         (Output::Rejected, &names.rejected),
+        (Output::Sightings, &names.sightings),
     ] {
         let mut found = Vec::new();
         let mut log = KafkaLog::open(&ground.connection, topic, partition)?;

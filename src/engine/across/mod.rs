@@ -193,7 +193,7 @@ impl Fold {
                 each(Change { key: &key, state: None, news });
                 continue;
             };
-            let now = watched.notable();
+            let now = watched.notable(is_device(&key));
             let news = match (now, watched.told) {
                 (Some(now), Some(before)) if now.is_as(&before) => News::None,
                 (Some(now), _) => {
@@ -235,10 +235,21 @@ impl Fold {
         })
     }
 
+    /// Who is watched, by key.
+    pub fn crowds(&self) -> impl Iterator<Item = (&[u8], &Crowd)> {
+        self.watched.iter().map(|(key, watched)| (&**key, &watched.crowd))
+    }
+
     /// Facts that hold, by key: what a [`Table`] had of this lane.
     pub fn told(&self) -> impl Iterator<Item = (&[u8], Told)> {
         self.watched.iter().filter_map(|(key, watched)| Some((&**key, watched.told?)))
     }
+}
+
+fn is_device(key: &[u8]) -> bool {
+    key.iter()
+        .position(|byte| *byte == b'/')
+        .is_some_and(|at| key.get(at..).is_some_and(|rest| rest.starts_with(b"/dev:")))
 }
 
 impl Watched {
@@ -248,10 +259,12 @@ impl Watched {
 
     /// Notable from a few users on, and until there are clearly fewer: not told and taken back with
     /// every second user.
-    fn notable(&self) -> Option<Told> {
+    ///
+    /// Many who come in are news of a device only: to a network people come all day.
+    fn notable(&self, is_device: bool) -> Option<Told> {
         let facts = self.crowd.facts();
         let least = if self.told.is_some() { NOTABLE_UNTIL } else { NOTABLE_FROM };
-        let is_notable = facts.stranded() >= least || facts.succeeded >= least;
+        let is_notable = facts.stranded() >= least || is_device && facts.succeeded >= least;
         is_notable.then(|| Told { facts, until: self.crowd.until() })
     }
 

@@ -10,7 +10,7 @@ use crate::model::observation::Observation;
 use crate::model::time::Timestamp;
 
 /// Of all lanes. Facts of a tenant are never seen by another.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     tenants: BTreeMap<Box<str>, BTreeMap<Origin, Told>>,
     /// What ends first, first.

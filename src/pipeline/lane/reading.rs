@@ -103,6 +103,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::adapters::store::MemoryStore;
+    use crate::engine::across::Table;
     use crate::engine::decode::NO_WRITERS;
     use crate::engine::policy::Policy;
     use crate::engine::step::{LIFETIME, Setting};
@@ -134,8 +135,15 @@ mod tests {
             model: None,
         };
         let setting = Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME };
-        let with =
-            With { setting, tables: &NoTables, store, writers: &NO_WRITERS, tracer: None, stages: None };
+        let with = With {
+            setting,
+            tables: &NoTables,
+            across: &Table::default(),
+            store,
+            writers: &NO_WRITERS,
+            tracer: None,
+            stages: None,
+        };
         let value = format!(
             r#"{{"event_id":"{offset}","tenant":"acme","user_id":"ada","occurred_at":"2026-01-05T09:0{offset}:00Z",{what}}}"#
         );

@@ -64,6 +64,7 @@ mod tests {
 
     use super::*;
     use crate::adapters::store::MemoryStore;
+    use crate::engine::across::Table;
     use crate::engine::decode::NO_WRITERS;
     use crate::engine::policy::Policy;
     use crate::engine::signals::planted;
@@ -92,6 +93,7 @@ mod tests {
         let with = With {
             setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },
             tables: &NoTables,
+            across: &Table::default(),
             store: &store,
             writers: &NO_WRITERS,
             tracer: None,

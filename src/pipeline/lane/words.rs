@@ -1,5 +1,6 @@
 //! What a lane is made with, what it reads, and what it says of a record.
 
+use crate::engine::across::Table;
 use crate::engine::decode::{Format, Limits, Writers};
 use crate::engine::emit;
 use crate::engine::step::Setting;
@@ -95,6 +96,8 @@ impl Settings {
 pub struct With<'w> {
     pub setting: Setting<'w>,
     pub tables: &'w dyn Tables,
+    /// What network lanes tell.
+    pub across: &'w Table,
     pub store: &'w dyn StateStore,
     /// Of records in the Confluent wire format.
     pub writers: &'w Writers,

@@ -1,10 +1,13 @@
 //! Writing: a ruling becomes the records of the open unit.
 
 use super::{AlertRendering, Lane, Offered, Settings, With};
+use crate::engine::across::tell;
 use crate::engine::emit;
 use crate::model::EventType;
+use crate::model::across::Sightings;
 use crate::model::decision::Ruling;
 use crate::model::id::Digest;
+use crate::model::observation::Observation;
 use crate::ports::ledger::Output;
 use crate::ports::stages::Stage;
 
@@ -61,6 +64,16 @@ impl Lane {
         };
         (offered, chain)
     }
+
+    /// What the event shows across users.
+    pub(super) fn tell(&mut self, offset: i64, seen: &Observation<'_>, sightings: Sightings) {
+        let unit = &mut self.open.unit;
+        tell(seen, sightings, |key, sighting| {
+            unit.tally.sighted();
+            let at = unit.key(key);
+            unit.push(Output::Sightings, offset, at, |out| emit::sighting_avro(sighting, out));
+        });
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +82,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::adapters::store::MemoryStore;
+    use crate::engine::across::Table;
     use crate::engine::decode::NO_WRITERS;
     use crate::engine::policy::Policy;
     use crate::engine::step::{LIFETIME, Setting};
@@ -110,6 +124,7 @@ mod tests {
         let with = With {
             setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },
             tables: &NoTables,
+            across: &Table::default(),
             store: &store,
             writers: &NO_WRITERS,
             tracer: None,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::adapters::store::MemoryStore;
+use crate::engine::across::Table;
 use crate::engine::decode::NO_WRITERS;
 use crate::engine::policy::Policy;
 use crate::engine::step::{LIFETIME, Setting};
@@ -98,6 +99,7 @@ fn unit(tracer: Option<&dyn Tracer>) -> std::sync::Arc<Unit> {
     let with = With {
         setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },
         tables: &NoTables,
+        across: &Table::default(),
         store: &store,
         writers: &NO_WRITERS,
         tracer,

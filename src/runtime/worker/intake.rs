@@ -42,7 +42,8 @@ impl Worker {
         let tracer = shared.spans.as_ref().map(|spans| spans as &dyn Tracer);
         let hand = self.hand.as_ref();
         let stages = hand.map(|hand| hand as &dyn Stopwatch);
-        let with = With { setting, tables, store, writers: &writers, tracer, stages };
+        let across = shared.facts.now();
+        let with = With { setting, tables, across: &across, store, writers: &writers, tracer, stages };
         let (dispatch, drift, worker) = (&mut self.dispatch, &mut self.drift, self.number);
         let mut intake = Intake { taken: 0, until: now.plus(shared.pace.commit_interval), now };
         let (deferred, mut held) = (&mut self.deferred, None);

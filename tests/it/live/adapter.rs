@@ -36,6 +36,9 @@ impl World {
             policies: topic("policies"),
             rejected: topic("rejected"),
             inputs: std::collections::BTreeMap::new(),
+            sightings: topic("sightings"),
+            networks: topic("networks"),
+            network_state: topic("network-state"),
         };
         let group = format!("group-{}", names.events);
         Self { broker, names, group }

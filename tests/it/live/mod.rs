@@ -4,6 +4,7 @@
 //! nothing but Rust and says what it left out. `make test` starts the broker, sets the environment
 //! and runs them; without that environment they fail and say so, they never pass in silence.
 
+mod across;
 mod adapter;
 mod backfill;
 mod bench;

@@ -76,7 +76,9 @@ impl World {
             let format = if self.extra.contains("confluent in and out") { "confluent" } else { format };
             writeln!(text, "[topics.{name}]\nname = '{}'\nformat = '{format}'", self.topic(name)).unwrap();
         }
-        writeln!(text, "[topics.policies]\nname = '{}'", self.topic("policies")).unwrap();
+        for name in ["policies", "sightings", "networks", "network_state"] {
+            writeln!(text, "[topics.{name}]\nname = '{}'", self.topic(name)).unwrap();
+        }
         writeln!(text, "[topics.profiles]\nname = '{}'\n{}", self.topic("profiles"), extra).unwrap();
         text
     }

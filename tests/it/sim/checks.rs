@@ -47,7 +47,7 @@ impl World<'_> {
 
     pub(super) fn compare(&self) -> Result<(), String> {
         for (number, folded) in (0i32..).zip(self.folded.iter()) {
-            for output in [Output::Decisions, Output::Alerts, Output::Revocations] {
+            for output in [Output::Decisions, Output::Alerts, Output::Revocations, Output::Sightings] {
                 same(output.name(), number, self.values(output, number).as_slice(), folded.of(output))?;
             }
             let rejected = self.log.read(Output::Rejected, number, 0, usize::MAX);
@@ -121,6 +121,7 @@ fn counted(unit: &Unit) -> Result<(), String> {
         &(tally.revocations as usize),
         &written(Output::Revocations),
     )?;
+    same("sightings counted", unit.partition, &(tally.sightings as usize), &written(Output::Sightings))?;
     same("rejected counted", unit.partition, &sum(&tally.rejected), &written(Output::Rejected))
 }
 

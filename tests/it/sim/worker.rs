@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wardstream::engine::across::Table;
 use wardstream::engine::decode::NO_WRITERS;
 use wardstream::engine::step::Setting;
 use wardstream::pipeline::dispatch::{Command, Dispatch, Pace};
@@ -85,6 +86,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         let with = With {
             setting: *setting,
             tables,
+            across: &Table::default(),
             store: store.as_ref(),
             writers: &NO_WRITERS,
             tracer: None,

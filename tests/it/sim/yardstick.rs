@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use wardstream::engine::across::tell;
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit::{self, ProfilePart};
 use wardstream::engine::enrich::enrich;
@@ -24,6 +25,7 @@ pub struct Folded {
     pub revocations: Vec<Vec<u8>>,
     /// Keys of the rejected records: where they stood.
     pub rejected: Vec<Vec<u8>>,
+    pub sightings: Vec<Vec<u8>>,
     /// As the changelog has them.
     pub profiles: BTreeMap<Vec<u8>, Vec<u8>>,
     pub mark: Mark,
@@ -38,6 +40,7 @@ impl Folded {
             Output::Alerts => &self.alerts,
             Output::Revocations => &self.revocations,
             Output::Rejected => &self.rejected,
+            Output::Sightings => &self.sightings,
             Output::Profiles => &[],
         }
     }
@@ -71,6 +74,9 @@ pub fn fold(inputs: &[Input], partition: i32, policy: &Policy, tables: &dyn Tabl
                 .extend(ruling.alert.iter().map(|alert| written(|out| emit::alert_avro(alert, out))));
             let revocations = ruling.revocations.iter();
             folded.revocations.extend(revocations.map(|one| written(|out| emit::revocation_avro(one, out))));
+            tell(&seen, ruling.sightings, |_, one| {
+                folded.sightings.push(written(|out| emit::sighting_avro(one, out)));
+            });
         }
         user.store(&mut profile);
     }
