@@ -13,6 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::admin::{Failure, is_distance, reason, refused};
 use super::connection::Connection;
 use super::events::{Events, reader};
+use super::log::ends_of;
 use super::source::{headers, record};
 use crate::ports::source::Record;
 
@@ -71,7 +72,7 @@ impl Follower {
     /// When the broker does not answer in time.
     pub fn ends(&self) -> Result<Vec<i64>, Failure> {
         let end = |partition| {
-            let found = self.consumer.fetch_watermarks(&self.topic, partition, TIMEOUT);
+            let found = ends_of(&self.consumer, &self.topic, partition, TIMEOUT);
             found.map(|(_, end)| end).map_err(|error| self.failed(&error))
         };
         self.partitions.clone().map(end).collect()

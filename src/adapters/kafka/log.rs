@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -39,6 +39,30 @@ impl std::fmt::Debug for KafkaLog {
     }
 }
 
+/// Where a partition begins and ends. One that was just made has no leader yet, or one that does not
+/// know it: that is waited for.
+pub(super) fn ends_of(
+    consumer: &BaseConsumer<Events>,
+    topic: &str,
+    partition: i32,
+    patience: Duration,
+) -> KafkaResult<(i64, i64)> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+
+    let began = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(topic, partition, patience) {
+            Err(error)
+                if matches!(error.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
+                    && began.elapsed() < patience =>
+            {
+                std::thread::sleep(POLL_WAIT);
+            }
+            found => return found,
+        }
+    }
+}
+
 impl KafkaLog {
     /// Stands at the first record that is still there.
     ///
@@ -55,9 +79,7 @@ impl KafkaLog {
             end: 0,
             ended: false,
         };
-        let (first, end) = log
-            .consumer
-            .fetch_watermarks(topic, partition, PATIENCE)
+        let (first, end) = ends_of(&log.consumer, topic, partition, PATIENCE)
             .map_err(|error| log.failure(&error, PATIENCE))?;
         (log.first, log.end, log.ended) = (first, end, first >= end);
         let mut list = TopicPartitionList::new();

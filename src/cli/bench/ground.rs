@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Failure, Source};
+use crate::adapters::kafka::acls::{input_group, networks_group};
 use crate::adapters::kafka::topics::{self, Names};
 use crate::adapters::kafka::{Admin, Connection};
 use crate::app;
@@ -137,9 +138,9 @@ impl Drop for Ground {
     }
 }
 
-/// Of the workers, of the feedback stage beside them, and of `pass`.
-fn groups(group: &str) -> [String; 3] {
-    [group.to_owned(), format!("{group}-feedback"), pass_group(group)]
+/// Of the workers, of what runs beside them, and of `pass`.
+fn groups(group: &str) -> [String; 4] {
+    [group.to_owned(), input_group(group, "feedback"), networks_group(group), pass_group(group)]
 }
 
 pub(super) fn pass_group(group: &str) -> String {

@@ -27,7 +27,7 @@ fn each_role_works_with_its_least_acls() {
     let lacking = lacking(&world, "ward-worker");
     assert!(lacking.contains(&format!("topic {}", world.topic("events"))), "{lacking:?}");
     assert!(lacking.contains(&format!("transactional id {group}-")), "{lacking:?}");
-    assert_eq!(lacking.len(), 9, "eight topics and the transactional id: {lacking:?}");
+    assert_eq!(lacking.len(), 12, "eleven topics and the transactional id: {lacking:?}");
 
     let printed = world.ward(&["topics", "acls"]);
     let printed = String::from_utf8(printed.stdout).unwrap();

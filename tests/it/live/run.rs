@@ -404,7 +404,7 @@ fn a_missing_topic_and_a_wrong_partition_count_end_it_with_a_remedy() {
     assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
     assert_eq!(
         ward.log().matches("missing, expected a topic; run `ward topics create`").count(),
-        8,
+        11,
         "{}",
         ward.log()
     );
@@ -429,7 +429,7 @@ fn said_create(world: &World, partitions: &str) {
     let output = world.ward(&["topics", "check", "--partitions", "5", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["mistakes"].as_array().unwrap().len(), 6, "{told}");
+    assert_eq!(told["mistakes"].as_array().unwrap().len(), 9, "{told}");
 }
 
 #[test]

@@ -82,9 +82,9 @@ fn over_tls_with_a_token_that_is_renewed() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("cannot be done with mechanism OAUTHBEARER"), "{said}");
-    for name in
-        ["events", "feedback", "decisions", "alerts", "revocations", "profiles", "rejected", "policies"]
-    {
+    let ours =
+        ["events", "feedback", "decisions", "alerts", "revocations", "profiles", "rejected", "policies"];
+    for name in ours.into_iter().chain(["sightings", "networks", "network_state"]) {
         world.broker.named_topic(&world.topic(name), if name == "policies" { 1 } else { 2 });
     }
     write(20);
