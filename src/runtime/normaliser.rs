@@ -140,7 +140,7 @@ pub fn run(
                 waiting.remove(partition);
                 awaited.remove(partition);
                 if *lost {
-                    open.units.remove(partition);
+                    open.leave(*partition);
                 }
             }
         }
@@ -149,6 +149,7 @@ pub fn run(
             ledger.prepare();
             match ledger.publish(&units) {
                 Ok(_) => {
+                    open.settled(&units);
                     let Copied { events, skipped, rejected } = copied;
                     Happened::Normalised { input: &stage.name, events, skipped, rejected }.emit();
                 }
@@ -159,7 +160,11 @@ pub fn run(
                         open.refused.insert((oversized.partition, oversized.offset));
                     }
                     warn!(input = stage.name, %failure, "an input is read again");
-                    waiting.extend(units.iter().map(|unit| unit.partition));
+                    for unit in &units {
+                        // What comes after it is not taken before it is: its offset would be passed over.
+                        open.leave(unit.partition);
+                        waiting.insert(unit.partition);
+                    }
                     retry_at = stage.clock.now().plus(RETRY_AFTER);
                 }
             }
@@ -167,7 +172,7 @@ pub fn run(
         for (partitions, lost) in revoked {
             for partition in &partitions {
                 waiting.remove(partition);
-                open.units.remove(partition);
+                open.leave(*partition);
             }
             if !lost {
                 source.release(&partitions).map_err(ended)?;
@@ -198,7 +203,7 @@ fn begin(
             );
         }
         let offset = offset.max(ground.input.start);
-        open.units.remove(&partition);
+        open.leave(partition);
         source.start(partition, offset)?;
         open.next.insert(partition, offset);
         waiting.remove(&partition);
@@ -211,6 +216,7 @@ fn begin(
 #[derive(Default)]
 struct Open {
     units: BTreeMap<i32, (Unit, Copied)>,
+    /// The next offset of each partition that is read; of others no record is taken.
     next: BTreeMap<i32, i64>,
     records: usize,
     /// What the broker refused for its size.
@@ -235,7 +241,7 @@ struct Scratch {
 
 impl Open {
     fn take(&mut self, stage: &Stage, record: &Record<'_>, writers: &Writers) {
-        let next = self.next.entry(record.partition).or_insert(record.offset);
+        let Some(next) = self.next.get_mut(&record.partition) else { return };
         if record.offset < *next {
             return;
         }
@@ -270,6 +276,20 @@ impl Open {
         *next = record.offset.saturating_add(1);
         unit.to = mark(*next);
         self.records += 1;
+    }
+
+    /// Takes nothing more of the partition until it is started.
+    fn leave(&mut self, partition: i32) {
+        self.units.remove(&partition);
+        self.next.remove(&partition);
+    }
+
+    /// These are committed: what was refused in them does not come again.
+    fn settled(&mut self, units: &[Arc<Unit>]) {
+        for unit in units {
+            self.refused
+                .retain(|(partition, offset)| *partition != unit.partition || *offset >= unit.to.offset);
+        }
     }
 
     fn seal(&mut self) -> (Vec<Arc<Unit>>, Copied) {
@@ -346,3 +366,6 @@ fn ended(failure: Failure) -> Ended {
 const POLL_MAX: Duration = Duration::from_millis(50);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 const RECORDS_MAX: usize = 500;
+
+#[cfg(test)]
+mod tests;
