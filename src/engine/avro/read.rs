@@ -14,6 +14,8 @@ pub(crate) struct Datum<'s, 'a> {
     rest: &'a [u8],
     /// How many elements its lists may still have: those of no size cost no bytes.
     elements: usize,
+    /// Whether fields that are null are told.
+    nulls: bool,
 }
 
 /// Reads a value that is all of `bytes`.
@@ -28,7 +30,14 @@ pub(crate) fn from_datum<'a, T: serde::Deserialize<'a>>(
 
 impl<'s, 'a> Datum<'s, 'a> {
     pub(crate) const fn new(bytes: &'a [u8], schema: &'s Schema) -> Self {
-        Self { schema, rest: bytes, elements: ELEMENTS_MAX }
+        Self { schema, rest: bytes, elements: ELEMENTS_MAX, nulls: true }
+    }
+
+    /// Passes over fields that are null, for a reader to whom null is absent: of an event's fields most
+    /// are.
+    pub(crate) const fn without_nulls(mut self) -> Self {
+        self.nulls = false;
+        self
     }
 
     /// Reads one datum.
@@ -116,6 +125,21 @@ impl<'s, 'a> Datum<'s, 'a> {
 
     fn branch(&mut self, branches: &[At]) -> Result<At, Damage> {
         self.pick(branches, "a branch that the union does not have").copied()
+    }
+
+    /// Takes the null that comes next in a union, if one does.
+    #[inline]
+    fn take_null(&mut self, at: At) -> bool {
+        let (Node::Union(branches), [index @ 0..0x80, rest @ ..]) = (self.schema.node(at), self.rest) else {
+            return false;
+        };
+        // An odd one is a negative number, which is no branch.
+        let branch = branches.get(usize::from(index >> 1)).filter(|_| index & 1 == 0);
+        let is_null = branch.is_some_and(|branch| matches!(self.schema.node(*branch), Node::Null));
+        if is_null {
+            self.rest = rest;
+        }
+        is_null
     }
 
     /// The count of a list's next block; nothing at its end.
@@ -255,7 +279,13 @@ impl<'a> MapAccess<'a> for Record<'_, '_, 'a> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Damage> {
-        let Some((name, at)) = self.fields.next() else { return Ok(None) };
+        let told = loop {
+            match self.fields.next() {
+                Some((_, at)) if !self.from.nulls && self.from.take_null(*at) => {}
+                told => break told,
+            }
+        };
+        let Some((name, at)) = told else { return Ok(None) };
         self.at = Some(*at);
         seed.deserialize(StrDeserializer::new(name)).map(Some)
     }

@@ -227,7 +227,7 @@ fn read_datum<'a>(
     if meter.tick_micros == 0 {
         meter.tick_micros = 1;
     }
-    let mut datum = Datum::new(datum, schema);
+    let mut datum = Datum::new(datum, schema).without_nulls();
     datum
         .read(Fields { into: wire, meter: &mut *meter, outer: true })
         .map_err(|damage| Rejected::new(Reject::Malformed, format!("{}: {damage}", meter.place())))?;
