@@ -75,11 +75,7 @@ impl Crowd {
 
     #[must_use]
     pub fn facts(&self) -> OriginFacts {
-        let count = |of: fn(&Pane) -> &Distinct| {
-            let mut all = of(&self.newer).clone();
-            all.merge(of(&self.older));
-            rounded(all.count())
-        };
+        let count = |of: fn(&Pane) -> &Distinct| rounded(of(&self.newer).count_with(of(&self.older)));
         OriginFacts {
             version: self.version,
             failed: count(|pane| &pane.failed),

@@ -16,7 +16,14 @@ use crate::engine::number::whole;
 pub enum Distinct {
     /// Ascending.
     Exact(Vec<u64>),
-    Sketch(Box<[u8; REGISTERS]>),
+    Sketch(Box<Sketch>),
+}
+
+/// Registers, and what they say: most users change none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    registers: [u8; REGISTERS],
+    count: u32,
 }
 
 impl Default for Distinct {
@@ -33,12 +40,18 @@ impl Distinct {
                 if users.len() < EXACT_MAX {
                     users.insert(at, user);
                 } else {
-                    let mut registers = Box::new([0; REGISTERS]);
-                    users.iter().chain([&user]).for_each(|user| note(&mut registers, *user));
-                    *self = Self::Sketch(registers);
+                    let mut registers = [0; REGISTERS];
+                    for user in users.iter().chain([&user]) {
+                        note(&mut registers, *user);
+                    }
+                    *self = Self::Sketch(Box::new(Sketch::of(registers)));
                 }
             }
-            Self::Sketch(registers) => note(registers, user),
+            Self::Sketch(sketch) => {
+                if note(&mut sketch.registers, user) {
+                    **sketch = Sketch::of(sketch.registers);
+                }
+            }
         }
     }
 
@@ -46,8 +59,11 @@ impl Distinct {
     pub fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {
             (_, Self::Exact(users)) => users.iter().for_each(|user| self.insert(*user)),
-            (Self::Sketch(registers), Self::Sketch(others)) => {
-                registers.iter_mut().zip(others.iter()).for_each(|(one, other)| *one = (*one).max(*other));
+            (Self::Sketch(sketch), Self::Sketch(other)) => {
+                let mut registers = sketch.registers;
+                let both = registers.iter_mut().zip(&other.registers);
+                both.for_each(|(one, other)| *one = (*one).max(*other));
+                **sketch = Sketch::of(registers);
             }
             (Self::Exact(_), Self::Sketch(_)) => {
                 let users = std::mem::replace(self, other.clone());
@@ -69,8 +85,19 @@ impl Distinct {
     pub fn count(&self) -> u32 {
         match self {
             Self::Exact(users) => u32::try_from(users.len()).unwrap_or(u32::MAX),
-            Self::Sketch(registers) => estimate(registers).max(SKETCHED_MIN),
+            Self::Sketch(sketch) => sketch.count,
         }
+    }
+
+    /// How many the union of both has.
+    #[must_use]
+    pub fn count_with(&self, other: &Self) -> u32 {
+        if *other == Self::default() {
+            return self.count();
+        }
+        let mut both = self.clone();
+        both.merge(other);
+        both.count()
     }
 
     pub(super) fn write(&self, to: &mut Writer<'_>) {
@@ -79,9 +106,9 @@ impl Distinct {
                 to.size(users.len());
                 users.iter().for_each(|user| to.key64(*user));
             }
-            Self::Sketch(registers) => {
+            Self::Sketch(sketch) => {
                 to.size(SKETCH);
-                to.bytes(&**registers);
+                to.bytes(&sketch.registers);
             }
         }
     }
@@ -93,7 +120,7 @@ impl Distinct {
             if registers.iter().any(|register| *register > RANK_MAX) {
                 return Err(Error::Range("register"));
             }
-            return Ok(Self::Sketch(Box::new(registers)));
+            return Ok(Self::Sketch(Box::new(Sketch::of(registers))));
         }
         let users = (0..size).map(|_| from.key64()).collect::<Result<Vec<_>, _>>()?;
         if users.iter().zip(users.iter().skip(1)).any(|(one, next)| one >= next) {
@@ -103,13 +130,21 @@ impl Distinct {
     }
 }
 
-fn note(registers: &mut [u8; REGISTERS], user: u64) {
+impl Sketch {
+    fn of(registers: [u8; REGISTERS]) -> Self {
+        let count = estimate(&registers).max(SKETCHED_MIN);
+        Self { registers, count }
+    }
+}
+
+/// Whether that changes anything.
+fn note(registers: &mut [u8; REGISTERS], user: u64) -> bool {
     let at = usize::try_from(user >> (u64::BITS - PRECISION)).unwrap_or(0);
     let rest = user << PRECISION;
     let rank = u8::try_from(rest.leading_zeros() + 1).unwrap_or(RANK_MAX).min(RANK_MAX);
-    if let Some(register) = registers.get_mut(at) {
-        *register = (*register).max(rank);
-    }
+    let Some(register) = registers.get_mut(at).filter(|register| **register < rank) else { return false };
+    *register = rank;
+    true
 }
 
 /// Ertl's improved raw estimator, algorithm 6.

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use self::crowd::Crowd;
-pub use self::distinct::{Distinct, EXACT_MAX};
+pub use self::distinct::{Distinct, EXACT_MAX, Sketch};
 pub use self::local::Local;
 pub use self::table::Table;
 
@@ -70,14 +70,18 @@ pub struct Fold {
 }
 
 type Key = Arc<[u8]>;
-/// More users; of as many, seen later.
-type Usefulness = (u32, Timestamp);
+/// More users; of as many, seen in a later hour.
+type Usefulness = (u32, i64);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Watched {
     crowd: Crowd,
     newest: Timestamp,
     told: Option<Told>,
+    /// Where it stands in [`Fold::by_end`] and [`Fold::by_use`].
+    ranks: (Timestamp, Usefulness),
+    /// Changed since the last [`Fold::drain`].
+    is_touched: bool,
 }
 
 /// Facts, and the first moment at which they no longer hold.
@@ -144,24 +148,23 @@ impl Fold {
             let first = Arc::clone(first);
             self.drop(&first);
         }
-        let (key, before) = match self.watched.remove_entry(key) {
-            Some((key, watched)) => (key, Some(watched)),
-            None => (Key::from(key), None),
-        };
-        let is_told = before.as_ref().is_some_and(|watched| watched.told.is_some());
-        self.touched.entry(Arc::clone(&key)).or_insert(is_told);
-        if let Some(watched) = &before {
-            self.by_end.remove(&(watched.crowd.until(), Arc::clone(&key)));
-            self.by_use.remove(&(watched.usefulness(), Arc::clone(&key)));
+        if let Some(watched) = self.watched.get_mut(key) {
+            watched.take(sighting, version);
+            let (before, now) = (watched.ranks, watched.ranks_now());
+            let is_first = !std::mem::replace(&mut watched.is_touched, true);
+            if before != now || is_first {
+                watched.ranks = now;
+                let is_told = watched.told.is_some();
+                self.moved(key, is_first.then_some(is_told), before, now);
+            }
+        } else {
+            let key = Key::from(key);
+            self.touched.entry(Arc::clone(&key)).or_insert(false);
+            let mut watched = Watched::new(Crowd::at(sighting.at), sighting.at);
+            watched.is_touched = true;
+            watched.take(sighting, version);
+            self.put(key, watched);
         }
-        let mut watched = before.unwrap_or_else(|| Watched {
-            crowd: Crowd::at(sighting.at),
-            newest: sighting.at,
-            told: None,
-        });
-        watched.crowd.take(sighting, version);
-        watched.newest = watched.newest.max(sighting.at);
-        self.put(key, watched);
         while self.watched.len() > self.keys_max
             && let Some((_, least)) = self.by_use.first()
         {
@@ -170,16 +173,41 @@ impl Fold {
         }
     }
 
-    fn put(&mut self, key: Key, watched: Watched) {
-        self.by_end.insert((watched.crowd.until(), Arc::clone(&key)));
-        self.by_use.insert((watched.usefulness(), Arc::clone(&key)));
+    /// What is watched has changed: for the first time, or so that it stands elsewhere.
+    fn moved(
+        &mut self,
+        key: &[u8],
+        first: Option<bool>,
+        before: (Timestamp, Usefulness),
+        now: (Timestamp, Usefulness),
+    ) {
+        let Some((key, _)) = self.watched.get_key_value(key) else { return };
+        if let Some(is_told) = first {
+            self.touched.entry(Arc::clone(key)).or_insert(is_told);
+        }
+        if before.0 != now.0 {
+            self.by_end.remove(&(before.0, Arc::clone(key)));
+            self.by_end.insert((now.0, Arc::clone(key)));
+        }
+        if before.1 != now.1 {
+            self.by_use.remove(&(before.1, Arc::clone(key)));
+            self.by_use.insert((now.1, Arc::clone(key)));
+        }
+    }
+
+    fn put(&mut self, key: Key, mut watched: Watched) {
+        watched.ranks = watched.ranks_now();
+        let (until, usefulness) = watched.ranks;
+        self.by_end.insert((until, Arc::clone(&key)));
+        self.by_use.insert((usefulness, Arc::clone(&key)));
         self.watched.insert(key, watched);
     }
 
     fn drop(&mut self, key: &[u8]) {
         let Some((key, watched)) = self.watched.remove_entry(key) else { return };
-        self.by_end.remove(&(watched.crowd.until(), Arc::clone(&key)));
-        self.by_use.remove(&(watched.usefulness(), Arc::clone(&key)));
+        let (until, usefulness) = watched.ranks;
+        self.by_end.remove(&(until, Arc::clone(&key)));
+        self.by_use.remove(&(usefulness, Arc::clone(&key)));
         let is_told = watched.told.is_some();
         self.touched.entry(key).or_insert(is_told);
     }
@@ -193,6 +221,7 @@ impl Fold {
                 each(Change { key: &key, state: None, news });
                 continue;
             };
+            watched.is_touched = false;
             let now = watched.notable(is_device(&key));
             let news = match (now, watched.told) {
                 (Some(now), Some(before)) if now.is_as(&before) => News::None,
@@ -253,8 +282,19 @@ fn is_device(key: &[u8]) -> bool {
 }
 
 impl Watched {
-    fn usefulness(&self) -> Usefulness {
-        (self.crowd.usefulness(), self.newest)
+    fn new(crowd: Crowd, newest: Timestamp) -> Self {
+        let ranks = (Timestamp::EPOCH, (0, 0));
+        Self { crowd, newest, told: None, ranks, is_touched: false }
+    }
+
+    fn take(&mut self, sighting: &Sighting, version: u64) {
+        self.crowd.take(sighting, version);
+        self.newest = self.newest.max(sighting.at);
+    }
+
+    fn ranks_now(&self) -> (Timestamp, Usefulness) {
+        // A rank that moved with every sighting would cost more than the sighting.
+        (self.crowd.until(), (self.crowd.usefulness(), self.newest.seconds().div_euclid(3600)))
     }
 
     /// Notable from a few users on, and until there are clearly fewer: not told and taken back with
@@ -304,7 +344,7 @@ impl Watched {
             _ => return Err(Error::Range("told")),
         };
         from.end()?;
-        Ok(Self { crowd, newest, told })
+        Ok(Self { told, ..Self::new(crowd, newest) })
     }
 }
 

@@ -113,10 +113,10 @@ proptest! {
             prop_assert!(fold.len() <= 8);
             prop_assert_eq!(fold.by_end.len(), fold.len());
             prop_assert_eq!(fold.by_use.len(), fold.len());
-            let least = fold.watched.values().map(Watched::usefulness).min();
+            let least = fold.watched.values().map(|watched| watched.ranks.1).min();
             for (gone, watched) in before.iter().filter(|(key, _)| !fold.watched.contains_key(*key)) {
                 let is_over = watched.crowd.until() <= at;
-                prop_assert!(is_over || Some(watched.usefulness()) <= least, "{gone:?} was useful");
+                prop_assert!(is_over || Some(watched.ranks.1) <= least, "{gone:?} was useful");
             }
             if number % 3 == 0 || number == cut {
                 fold.drain(|change| {
