@@ -174,7 +174,8 @@ fn open(partition: i32, store: &dyn StateStore) -> Result<(Checkpoint, Filter, b
         Err(StoreError::Damaged { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let Some(found) = found else { return Ok(nothing()) };
+    // Without a place it is a restore that was broken off, and not worth reading.
+    let Some(found) = found.filter(|found| found.checkpoint.place.is_some()) else { return Ok(nothing()) };
     if let Some(filter) = found.filter.as_deref().and_then(Filter::decode) {
         return Ok((found.checkpoint, filter, true));
     }
@@ -267,9 +268,8 @@ impl Filling<'_> {
             let refusal = Refusal::OtherEnd { expected: plan.mark, found: self.last };
             return Err(Trouble::Refused { partition: self.partition, refusal });
         }
-        let checkpoint = self.write(Some(spot_of(plan)))?;
-        self.store.flush()?;
-        Ok(checkpoint.held)
+        // Flushed with the next checkpoint: lost before that, it is restored again.
+        Ok(self.write(Some(spot_of(plan)))?.held)
     }
 }
 

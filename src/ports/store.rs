@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::ledger::{Mark, Positions};
 
-/// What a batch leaves behind beside the parts, in the same atomic write.
+/// What a batch leaves behind beside the parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Where the state belongs. `None` while it is being restored: then it is not to be served.
@@ -36,7 +36,7 @@ pub struct Spot {
 /// What a part becomes; `None` removes it.
 pub type Change = Option<Box<[u8]>>;
 
-/// Parts to be written, each once, in one atomic batch.
+/// Parts to be written, each once, and then the place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// By key, ascending.
@@ -69,7 +69,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Damaged, or unusable.
     fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError>;
 
-    /// Writes a batch, atomically; durable after [`StateStore::flush`].
+    /// Writes a batch; durable after [`StateStore::flush`]. Whatever breaks it off, the place is not there
+    /// before all parts are, and count and sum are those of the parts that are there. (A store without
+    /// a place may be anything: it is dropped when it is opened again.)
     ///
     /// # Errors
     /// Damaged, or unusable.

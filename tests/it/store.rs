@@ -1,5 +1,6 @@
 //! What every store promises, held over each of them; and what only a disk can do wrong.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use wardstream::adapters::store::{MemoryStore, SledStore};
@@ -62,6 +63,23 @@ fn a_batch_is_read_back_with_its_place() {
         let found = store.open(3).unwrap().unwrap();
         assert_eq!((found.checkpoint.place, found.checkpoint.parts), (spot(7), 1));
         assert_eq!(store.verify(3, &mut |_| ()).unwrap(), found.checkpoint);
+    });
+}
+
+/// More than goes in at once, into a store without a place and into one that has one.
+#[test]
+fn a_large_batch_is_read_back_whole() {
+    let parts = |round: u32| (0..1000).map(|user| format!("u{user}={round}")).collect::<Vec<_>>().join(" ");
+    check(|store| {
+        store.apply_batch(3, &batch(&parts(1), None)).unwrap();
+        store.apply_batch(3, &batch(&parts(2), None)).unwrap();
+        store.apply_batch(3, &batch("u7- v=1", None)).unwrap();
+        assert_eq!(store.open(3).unwrap().unwrap().checkpoint.place, None);
+        store.apply_batch(3, &batch(&parts(3), spot(7))).unwrap();
+        let found = store.open(3).unwrap().unwrap();
+        assert_eq!((found.checkpoint.place, found.checkpoint.parts), (spot(7), 1001));
+        assert_eq!(store.verify(3, &mut |_| ()).unwrap(), found.checkpoint);
+        assert_eq!(value(store, 3, "u7").as_deref(), Some("3"));
     });
 }
 
@@ -272,6 +290,59 @@ fn a_store_that_is_being_left_is_waited_for() {
     let second = SledStore::open(folder.path(), 1 << 20, "t").unwrap();
     assert_eq!(second.quarantined, None);
     leaving.join().unwrap();
+}
+
+/// The files as they stand at any moment of a batch, as after a kill: the new place only with all of the new
+/// parts, and never a sum that is not theirs.
+#[test]
+fn a_batch_that_is_broken_off_is_never_taken_for_whole() {
+    const USERS: usize = 2000;
+    let parts = |round: i64| {
+        let text = round.to_string().repeat(300);
+        (0..USERS).map(|user| format!("u{user:04}={text}")).collect::<Vec<_>>().join(" ")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path(), CACHE, "1").unwrap().store;
+    store.apply_batch(3, &batch(&parts(1), spot(1))).unwrap();
+    store.flush().unwrap();
+    let mut trusted = 0;
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            for round in 2..8 {
+                store.apply_batch(3, &batch(&parts(round), spot(round))).unwrap();
+            }
+        });
+        while !writing.is_finished() {
+            let copy = tempfile::tempdir().unwrap();
+            copy_folder(folder.path(), copy.path());
+            let killed = SledStore::open(copy.path(), CACHE, "2").unwrap().store;
+            let Ok(Some(found)) = killed.open(3) else { continue };
+            let Ok(checkpoint) = killed.verify(3, &mut |_| ()) else { continue };
+            trusted += 1;
+            assert_eq!((checkpoint, checkpoint.parts), (found.checkpoint, USERS as u64));
+            let at = checkpoint.place.unwrap().mark.offset;
+            killed
+                .scan(3, None, USERS, &mut |key, value| {
+                    let round = i64::from(value[0] - b'0');
+                    assert!(round == at || round == at + 1, "{at}: {}", String::from_utf8_lossy(key));
+                })
+                .unwrap();
+        }
+    });
+    assert!(trusted > 0, "no copy could be read");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy_folder(&entry.path(), &to);
+        } else {
+            // Some come and go while sled writes.
+            drop(std::fs::copy(entry.path(), to));
+        }
+    }
 }
 
 /// Whatever is done to the files: it opens, if need be empty and the old one put aside; and it

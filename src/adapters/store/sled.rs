@@ -6,6 +6,8 @@
 //! open is put aside as `quarantine-<time>` and begun anew: it is a copy, and what it held comes back
 //! from the changelog. *Metrics*: the caller's.
 
+mod writing;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -217,43 +219,7 @@ impl StateStore for SledStore {
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
-        let held = self.held(partition)?;
-        let mut sums = held.sums();
-        let mut next = sums.checkpoint;
-        let mut reading = sums.reading.take();
-        next.batch += 1;
-        next.place = batch.place.or(next.place);
-        let mut writes = sled::Batch::default();
-        for (key, new) in &batch.parts {
-            let mut old = None;
-            if let Some(stored) = guarded(partition, || held.tree.get(key))? {
-                let (value, check) = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
-                next.parts = next.parts.saturating_sub(1);
-                next.sum = next.sum.wrapping_sub(check);
-                next.held = next.held.saturating_sub((self.count_held)(key, value));
-                old = Some(check);
-            }
-            let new = new.as_ref().map(|new| (value::check(key, new), new));
-            if let Some(reading) = &mut reading {
-                reading.changed(key, old, new.map(|(check, _)| check));
-            }
-            match new {
-                Some((check, new)) => {
-                    next.parts += 1;
-                    next.sum = next.sum.wrapping_add(check);
-                    next.held += (self.count_held)(key, new);
-                    writes.insert(key.as_ref(), value::wrap(next.batch, check, new));
-                }
-                None => writes.remove(key.as_ref()),
-            }
-        }
-        writes.insert(FORMAT_KEY, FORMAT);
-        writes.insert(CHECKPOINT_KEY, value::encode(&next));
-        writes.remove(CLEAN_KEY);
-        guarded(partition, || held.tree.apply_batch(writes))?;
-        // A batch that failed leaves none under way: what it did is not known.
-        *sums = Sums { checkpoint: next, reading };
-        Ok(next)
+        self.put(partition, batch)
     }
 
     fn scan(
