@@ -208,11 +208,14 @@ fn hand_over<'a>(
         if let Some(headers) = record.headers {
             next = next.headers(headers);
         }
-        let deadline = Instant::now() + DELIVERY_TIMEOUT;
+        let mut deadline = None;
         while let Err((error, back)) = producer.send(next) {
             match error.rdkafka_error_code() {
                 // The client's own queue is full: back-pressure, which its polling thread relieves.
-                Some(RDKafkaErrorCode::QueueFull) if Instant::now() < deadline => {
+                Some(RDKafkaErrorCode::QueueFull)
+                    if Instant::now()
+                        < *deadline.get_or_insert_with(|| Instant::now() + DELIVERY_TIMEOUT) =>
+                {
                     next = back;
                     std::thread::sleep(QUEUE_PAUSE);
                 }
