@@ -9,6 +9,7 @@ mod reload;
 mod renderings;
 mod run;
 mod schemas;
+mod standby;
 mod unheld;
 
 use std::ffi::OsStr;

@@ -13,6 +13,7 @@ use super::across;
 use super::anew::again;
 use super::inputs::inputs;
 use super::renderings::{self, Renderings};
+use super::standby::Keeping;
 use super::{collector, connection, instance, needed_registry, observe, reload, tables, topic_names, unheld};
 use crate::adapters::kafka::topics::{self, Names, Severity, There};
 use crate::adapters::kafka::{
@@ -150,6 +151,7 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
     threads.push(Thread::start("facts", pulse, run)?);
     reload::begin(settings, files, shared.footing.clone(), status.clone(), look, stop.clone())?;
     observe::canaries(settings, &shared)?;
+    let copies = Keeping::begin(settings, &shared, &connection, &names, read_mark(settings))?;
     unheld::begin(&connection, &names, &instance, stop.clone())?;
     if settings.metrics.listen.is_some() {
         observe::survey(&connection, &names, &shared)?;
@@ -158,7 +160,9 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
     let ended = watch(&threads, &stop, &admin, &names, input.partitions);
     stop.set();
     status.stopping();
-    let left = leave(threads);
+    let until = Instant::now() + LEAVE_TIMEOUT;
+    let left = leave(threads, until);
+    copies.finish(until);
     // The store's last handle: what the lanes closed is on disk.
     drop(shared);
     if let Some(exporter) = exporter {
@@ -292,6 +296,13 @@ fn hash_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
+fn read_mark(settings: &Settings) -> decisions::ReadMark {
+    match settings.topics.decisions.format {
+        OutputFormat::Avro | OutputFormat::Confluent => decisions::avro,
+        OutputFormat::Json => decisions::json,
+    }
+}
+
 /// A worker that begins anew when it was fenced or its client wore out.
 fn worker_thread(
     number: u16,
@@ -302,10 +313,7 @@ fn worker_thread(
     pulse: Pulse,
 ) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
     let (shared, connection, names) = (shared.clone(), connection.clone(), names.clone());
-    let read_mark = match settings.topics.decisions.format {
-        OutputFormat::Avro | OutputFormat::Confluent => decisions::avro,
-        OutputFormat::Json => decisions::json,
-    };
+    let read_mark = read_mark(settings);
     move || {
         let member = format!("{}-{number}", shared.instance);
         let id = format!("{}-{member}", shared.group);
@@ -370,9 +378,8 @@ fn watch(
     Ok(())
 }
 
-/// Joins every thread, for as long as a stop may take.
-fn leave(threads: Vec<Thread>) -> Result<(), Failure> {
-    let deadline = Instant::now() + LEAVE_TIMEOUT;
+/// Joins every thread, until the end of what a stop may take.
+fn leave(threads: Vec<Thread>, deadline: Instant) -> Result<(), Failure> {
     let mut outcome = Ok(());
     for thread in threads {
         while !thread.handle.is_finished() {

@@ -337,6 +337,12 @@ const REST: &[Row] = &[
         &mut to.run.checkpoint_bytes
     }),
     row(
+        "run.standby",
+        Kind::Word,
+        "`all` keeps copies of the partitions that other processes serve, so that taking one over reads a tail and not all of `risk.profiles`; each process then needs disk for all of them.",
+        |to| &mut to.run.standby,
+    ),
+    row(
         "run.session_timeout",
         // Brokers refuse less by default.
         Kind::Time { least: Duration::from_secs(6) },

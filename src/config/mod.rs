@@ -131,12 +131,22 @@ pub struct Run {
     /// How often, and after how many bytes, committed profiles are written to the store.
     pub checkpoint_interval: Duration,
     pub checkpoint_bytes: u32,
+    /// Of which partitions that others serve a copy is kept.
+    pub standby: Standby,
     /// After how long without a sign the group gives a worker's partitions away. A transaction times
     /// out before that.
     pub session_timeout: Duration,
     /// Goes on where records were deleted before they were read, and says so in `risk.rejected`.
     pub accept_gap: bool,
     pub start: Start,
+}
+
+/// Copies of what other processes serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standby {
+    #[default]
+    None,
+    All,
 }
 
 /// Where a group that never committed begins.
@@ -232,6 +242,7 @@ impl Default for Run {
             transaction_bytes: 8 << 20,
             checkpoint_interval: Duration::from_secs(10),
             checkpoint_bytes: 64 << 20,
+            standby: Standby::None,
             session_timeout: Duration::from_secs(10),
             accept_gap: false,
             start: Start::Earliest,

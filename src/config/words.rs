@@ -1,7 +1,7 @@
 //! The closed sets of words that settings take.
 
 use super::field::Word;
-use super::{AlertFormat, LogFormat, OutputFormat, Start};
+use super::{AlertFormat, LogFormat, OutputFormat, Standby, Start};
 use crate::adapters::kafka::{Assignment, Mechanism};
 use crate::engine::decode::Format;
 use crate::ports::schemas::WhenAway;
@@ -51,6 +51,10 @@ impl Word for AlertFormat {
 
 impl Word for LogFormat {
     const WORDS: &'static [(Self, &'static str)] = &[(Self::Text, "text"), (Self::Json, "json")];
+}
+
+impl Word for Standby {
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::None, "none"), (Self::All, "all")];
 }
 
 impl Word for Start {

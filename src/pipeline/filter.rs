@@ -5,6 +5,7 @@
 //! a scan of the store, and only a scan that disagrees costs a restore.
 
 use crate::engine::baseline::Part;
+use crate::ports::store::Batch;
 
 /// Never says "unknown" of a key that was added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,14 @@ impl Filter {
     pub fn add_core(&mut self, key: &[u8]) {
         if let Some((user, Part::Core)) = Part::split_key(key) {
             self.add(user);
+        }
+    }
+
+    /// Adds every user whom a batch writes. An ended part makes nobody known: whoever was erased would be
+    /// looked for at every return.
+    pub fn add_batch(&mut self, batch: &Batch) {
+        for (key, _) in batch.parts.iter().filter(|(_, value)| value.is_some()) {
+            self.add_core(key);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`lane`] decides the records of one partition; [`dispatch`] is a worker's set of lanes and says
 //! what comes next (publish, checkpoint, seek, recover); [`recover`] says where a lane begins, and
-//! [`restore`] brings its store there. The runtime carries it out against Kafka, `adapters/embedded`
+//! [`restore`] brings its store there; [`standby`] keeps a copy of what others serve. The runtime carries it out against Kafka, `adapters/embedded`
 //! in memory, the simulator with faults.
 
 pub mod cache;
@@ -20,5 +20,6 @@ pub mod profiles;
 pub mod recover;
 pub mod replay;
 pub mod restore;
+pub mod standby;
 pub mod traced;
 pub mod wire;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | same offset, same chain | [`Way::Continue`] |
 //! | behind, and the decision at the store's position in `risk.decisions` still carries the store's chain | [`Way::Replay`] from the store's position in `risk.profiles` |
+//! | the same without such a position, as a copy is: the last decision before its mark carries its chain | the same |
 //! | behind by more than half the time that the changelog keeps the ends of keys | [`Way::Restore`]: who was erased meanwhile would stay |
 //! | behind otherwise; ahead; same offset but another chain; no store | [`Way::Restore`] from the start of `risk.profiles` |
 //! | no committed offset, and never a decision or a profile | [`Way::Fresh`]: first start, at `earliest` or `latest` |
@@ -172,12 +173,37 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// A decision that is to be read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// At this offset of the decisions.
+    At(i64),
+    /// The last one about input before this offset.
+    Before(i64),
+}
+
+impl Sought {
+    /// The last decision that a store knows of.
+    #[must_use]
+    pub fn of(spot: &Spot) -> Self {
+        // A copy followed the changelog, which does not say where decisions stand.
+        spot.positions.decision.map_or(Self::Before(spot.mark.offset), Self::At)
+    }
+}
+
 /// Which decision must be read back before [`plan`] can be asked; `None` when none is needed.
 #[must_use]
-pub fn question(store: Option<&Spot>, ground: &Ground) -> Option<i64> {
+pub fn question(store: Option<&Spot>, ground: &Ground) -> Option<Sought> {
     let committed = ground.committed.as_ref()?;
     let spot = store?;
-    if spot.mark.offset < committed.offset { spot.positions.decision } else { None }
+    (spot.mark.offset < committed.offset).then(|| Sought::of(spot))
+}
+
+/// How the copy of a partition that somebody else serves goes on: as a store that is behind, or from the
+/// start of a changelog that begins at `start`. `read_back` is the last decision before its mark.
+#[must_use]
+pub fn copied(store: Option<&Spot>, start: i64, read_back: Option<ReadBack>) -> Way {
+    store.map_or(Way::Restore(Because::NoStore), |spot| behind(spot, start, read_back))
 }
 
 /// What to do. `store` is what the store's checkpoint says (`None`: nothing, or a broken-off
@@ -216,6 +242,10 @@ fn way(store: Option<&Spot>, ground: &Ground, mark: Mark, read_back: Option<Read
         let same = spot.mark.chain == mark.chain;
         return if same { Way::Continue } else { Way::Restore(Because::OtherChain) };
     }
+    behind(spot, ground.profiles.start, read_back)
+}
+
+fn behind(spot: &Spot, start: i64, read_back: Option<ReadBack>) -> Way {
     let Some(read_back) = read_back.filter(|decision| decision.chain == spot.mark.chain) else {
         return Way::Restore(Because::NotReadBack);
     };
@@ -225,7 +255,7 @@ fn way(store: Option<&Spot>, ground: &Ground, mark: Mark, read_back: Option<Read
     match spot.positions.profiles {
         // Compaction only takes what a later record repeats, and the end of a key only when it has
         // been there for long; a moved start is retention, which takes what nothing repeats.
-        Some(from) if from >= ground.profiles.start => Way::Replay { from },
+        Some(from) if from >= start => Way::Replay { from },
         _ => Way::Restore(Because::ChangelogCut),
     }
 }
@@ -386,6 +416,21 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_goes_on_where_a_store_that_is_behind_would_be_replayed() {
+        let spot = Spot {
+            mark: Mark { offset: 5, chain: A },
+            positions: Positions { decision: None, profiles: Some(20) },
+        };
+        let read = |chain, hours: u64| Some(ReadBack { chain, age: Duration::from_secs(hours * 3600) });
+        assert_eq!(copied(Some(&spot), 20, read(A, 0)), Way::Replay { from: 20 });
+        assert_eq!(copied(Some(&spot), 21, read(A, 0)), Way::Restore(Because::ChangelogCut));
+        assert_eq!(copied(Some(&spot), 20, read(A, 13)), Way::Restore(Because::Old));
+        assert_eq!(copied(Some(&spot), 20, read(B, 0)), Way::Restore(Because::NotReadBack));
+        assert_eq!(copied(Some(&spot), 20, None), Way::Restore(Because::NotReadBack));
+        assert_eq!(copied(None, 20, None), Way::Restore(Because::NoStore));
+    }
+
+    #[test]
     fn a_gap_that_is_accepted_keeps_the_plan() {
         let accept_gap = Wishes { accept_gap: true, ..Wishes::default() };
         check(
@@ -407,7 +452,9 @@ mod tests {
         let committed = Some(Committed { offset: 10, metadata: A.to_string() });
         let ground =
             Ground { committed, input: 0..100, profiles: 0..40, witness: Witness::Never, hanging: None };
-        assert_eq!(question(Some(&spot(5)), &ground), Some(4));
+        assert_eq!(question(Some(&spot(5)), &ground), Some(Sought::At(4)));
+        let copy = Spot { positions: Positions { decision: None, profiles: Some(20) }, ..spot(5) };
+        assert_eq!(question(Some(&copy), &ground), Some(Sought::Before(5)));
         assert_eq!(question(Some(&spot(10)), &ground), None);
         assert_eq!(question(None, &ground), None);
         assert_eq!(question(Some(&spot(5)), &Ground { committed: None, ..ground }), None);

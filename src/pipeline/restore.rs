@@ -9,11 +9,11 @@
 use std::fmt;
 
 use super::filter::Filter;
-use super::recover::{self, Because, Plan, Refusal, Way, Wishes};
+use super::recover::{self, Because, Plan, Refusal, Sought, Way, Wishes};
 use super::wire;
 use crate::engine::baseline::Part;
 use crate::ports::failure::Failure;
-use crate::ports::ledger::{Hanging, Ledger, Mark};
+use crate::ports::ledger::{Change, Hanging, Ledger, Mark};
 use crate::ports::store::{Batch, Checkpoint, Spot, StateStore, StoreError};
 
 /// A partition whose store is at its mark.
@@ -90,7 +90,8 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Takes over `partition`. `progress` is told of every batch that is read, and ends it by `false`.
+/// Takes over `partition`. `known` are the users in the store, from whoever has kept it open until now.
+/// `progress` is told of every batch that is read, and ends it by `false`.
 ///
 /// A damaged store is dropped and restored. The call blocks as long as that takes.
 ///
@@ -100,48 +101,52 @@ pub fn take_over(
     partition: i32,
     ledger: &mut dyn Ledger,
     store: &dyn StateStore,
+    known: Option<Filter>,
     wishes: Wishes,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Taken, Trouble> {
-    let (checkpoint, filter, unverified) = open(partition, store)?;
+    let (checkpoint, mut filter, unverified) = open(partition, store, known)?;
     let spot = checkpoint.place;
     let ground = ledger.ground(partition)?;
     if let Some(hanging) = ground.hanging {
         return Err(Trouble::Hangs(hanging));
     }
     let read_back = match recover::question(spot.as_ref(), &ground) {
-        Some(offset) => ledger.read_back(partition, offset)?,
+        Some(Sought::At(offset)) => ledger.read_back(partition, offset)?,
+        Some(Sought::Before(offset)) => ledger.decided_before(partition, offset)?,
         None => None,
     };
     let refused = |refusal| Trouble::Refused { partition, refusal };
     let mut plan = recover::plan(spot.as_ref(), &ground, read_back, wishes).map_err(refused)?;
-    let mut filling =
-        Filling { partition, store, filter, batch: Batch::default(), bytes: 0, last: None, records: 0 };
     let (from, because) = match plan.way {
         Way::Continue => {
-            return Ok(Taken { plan, filter: filling.filter, unverified, changes: 0, held: checkpoint.held });
+            return Ok(Taken { plan, filter, unverified, changes: 0, held: checkpoint.held });
         }
         Way::Fresh => {
             store.drop_partition(partition)?;
-            filling.filter = Filter::default();
             store.apply_batch(partition, &Batch { parts: Vec::new(), place: Some(spot_of(&plan)) })?;
-            return Ok(Taken { plan, filter: filling.filter, unverified: false, changes: 0, held: 0 });
+            return Ok(Taken { plan, filter: Filter::default(), unverified: false, changes: 0, held: 0 });
         }
-        Way::Replay { from } => {
-            // Units that decided nothing leave no change behind: the store's own mark counts.
-            filling.last = spot.map(|spot| spot.mark);
-            (from, None)
-        }
+        Way::Replay { from } => (from, None),
         Way::Restore(because) => {
             store.drop_partition(partition)?;
-            filling.filter = Filter::default();
+            filter = Filter::default();
             (ground.profiles.start, Some(because))
         }
     };
+    let mut write = |batch: &Batch| {
+        filter.add_batch(batch);
+        store.apply_batch(partition, batch)
+    };
+    let mut filling = Filling::new(partition, &mut write);
+    if because.is_none() {
+        // Units that decided nothing leave no change behind: the store's own mark counts.
+        filling.last = spot.map(|spot| spot.mark);
+    }
     let mut trouble = None;
     let end = ledger.changes(partition, from, &mut |change| {
-        let told = filling.take(change.key, change.value, change.mark, change.offset).map(|full| {
-            let Filling { records, .. } = filling;
+        let told = filling.take(&change).map(|full| {
+            let records = filling.records;
             !full
                 || progress(Progress {
                     partition,
@@ -163,11 +168,17 @@ pub fn take_over(
     }
     plan.positions.profiles = Some(end);
     let held = filling.finish(&plan)?;
-    Ok(Taken { plan, filter: filling.filter, unverified: false, changes: filling.records, held })
+    let changes = filling.records;
+    let unverified = unverified && because.is_none();
+    Ok(Taken { plan, filter, unverified, changes, held })
 }
 
 /// What the store has; a damaged one has nothing.
-fn open(partition: i32, store: &dyn StateStore) -> Result<(Checkpoint, Filter, bool), Trouble> {
+fn open(
+    partition: i32,
+    store: &dyn StateStore,
+    known: Option<Filter>,
+) -> Result<(Checkpoint, Filter, bool), Trouble> {
     let nothing = || (Checkpoint::default(), Filter::default(), false);
     let found = match store.open(partition) {
         Ok(found) => found,
@@ -176,7 +187,7 @@ fn open(partition: i32, store: &dyn StateStore) -> Result<(Checkpoint, Filter, b
     };
     // Without a place it is a restore that was broken off, and not worth reading.
     let Some(found) = found.filter(|found| found.checkpoint.place.is_some()) else { return Ok(nothing()) };
-    if let Some(filter) = found.filter.as_deref().and_then(Filter::decode) {
+    if let Some(filter) = found.filter.as_deref().and_then(Filter::decode).or(known) {
         return Ok((found.checkpoint, filter, true));
     }
     let mut filter = Filter::default();
@@ -191,26 +202,28 @@ fn spot_of(plan: &Plan) -> Spot {
     Spot { mark: plan.mark, positions: plan.positions }
 }
 
-/// A store that is being filled, a batch at a time.
-struct Filling<'s> {
+/// A store that is being filled from the changelog, a batch at a time.
+pub(super) struct Filling<'s> {
     partition: i32,
-    store: &'s dyn StateStore,
-    filter: Filter,
+    write: &'s mut dyn FnMut(&Batch) -> Result<Checkpoint, StoreError>,
     batch: Batch,
     bytes: usize,
-    last: Option<Mark>,
-    records: u64,
+    /// Of the last change taken.
+    pub(super) last: Option<Mark>,
+    pub(super) records: u64,
 }
 
-impl Filling<'_> {
+impl<'s> Filling<'s> {
+    pub(super) fn new(
+        partition: i32,
+        write: &'s mut dyn FnMut(&Batch) -> Result<Checkpoint, StoreError>,
+    ) -> Self {
+        Self { partition, write, batch: Batch::default(), bytes: 0, last: None, records: 0 }
+    }
+
     /// Takes one change; `true` when that filled a batch, which is then written.
-    fn take(
-        &mut self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        mark: Option<Mark>,
-        offset: i64,
-    ) -> Result<bool, Trouble> {
+    pub(super) fn take(&mut self, change: &Change<'_>) -> Result<bool, Trouble> {
+        let Change { key, value, mark, offset } = *change;
         let bad = |what: String| Trouble::Refused {
             partition: self.partition,
             refusal: Refusal::BadChange { offset, what },
@@ -232,10 +245,6 @@ impl Filling<'_> {
         if let Some(value) = value {
             wire::state(value, part).map_err(bad)?;
         }
-        // An ended part makes nobody known: whoever was erased would be looked for at every return.
-        if value.is_some() {
-            self.filter.add_core(key);
-        }
         self.bytes += key.len() + value.map_or(0, <[u8]>::len);
         self.batch.parts.push((key.into(), value.map(Into::into)));
         let full = self.batch.parts.len() >= BATCH_PARTS || self.bytes >= BATCH_BYTES;
@@ -245,7 +254,7 @@ impl Filling<'_> {
         Ok(full)
     }
 
-    fn write(&mut self, place: Option<Spot>) -> Result<Checkpoint, Trouble> {
+    pub(super) fn write(&mut self, place: Option<Spot>) -> Result<Checkpoint, Trouble> {
         let parts = &mut self.batch.parts;
         // A stable sort, then of each key the last: as the changelog would be compacted.
         parts.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -253,7 +262,7 @@ impl Filling<'_> {
         parts.dedup_by(|(a, _), (b, _)| a == b);
         parts.reverse();
         self.batch.place = place;
-        let checkpoint = self.store.apply_batch(self.partition, &self.batch)?;
+        let checkpoint = (self.write)(&self.batch)?;
         self.batch.parts.clear();
         self.bytes = 0;
         Ok(checkpoint)

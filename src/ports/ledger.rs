@@ -397,6 +397,15 @@ pub trait Ledger: fmt::Debug {
     /// When the broker cannot be asked.
     fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure>;
 
+    /// The same of the last decision about input before `offset`, wherever it stands; `None` as well
+    /// where nobody looks for it.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked.
+    fn decided_before(&mut self, _partition: i32, _offset: i64) -> Result<Option<ReadBack>, Failure> {
+        Ok(None)
+    }
+
     /// Reads committed changes from `from` to the end of the partition's changelog, and returns the
     /// offset after the last one read (control records included). `visit` returning `false` ends it.
     ///

@@ -1,5 +1,6 @@
 //! What the inside asks of the outside, as traits with two implementations each.
 
+pub mod changelog;
 pub mod clock;
 pub mod failure;
 pub mod ledger;

@@ -329,6 +329,7 @@ impl Worker {
                 self.leaving = self.stopping;
                 Happened::Released { worker: self.number, partitions: partitions.len(), lost: false }.emit();
                 self.shared.status.released(self.number, &partitions);
+                self.tickets.retain(|partition, _| !partitions.contains(partition));
                 if !self.stopping {
                     halts::reach(Point::BeforeRelease);
                     self.source.release(&partitions).map_err(ended)?;
@@ -427,6 +428,7 @@ impl Worker {
                 self.shared.status.joining(self.number);
                 self.awaited.retain(|partition, _| !partitions.contains(partition));
                 self.dispatch.lost(&partitions);
+                self.tickets.retain(|partition, _| !partitions.contains(partition));
             }
         }
         Ok(())

@@ -39,6 +39,14 @@ pub enum Gauged<'a> {
         state: &'static str,
         count: usize,
     },
+    Copies {
+        state: &'static str,
+        count: usize,
+    },
+    CopyBehind {
+        partition: i32,
+        records: i64,
+    },
     BrokerUp(bool),
     BrokerSilent(Duration),
     Ready(bool),
@@ -83,6 +91,11 @@ impl Gauged<'_> {
                 gauge!(table::PARTITIONS.name, "state" => state)
                     .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
             }
+            Self::Copies { state, count } => {
+                gauge!(table::STANDBY_PARTITIONS.name, "state" => state)
+                    .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+            }
+            Self::CopyBehind { partition, records } => of(table::STANDBY_BEHIND, partition, whole(records)),
             Self::BrokerUp(up) => gauge!(table::BROKER_UP.name).set(flag(up)),
             Self::BrokerSilent(silent) => gauge!(table::BROKER_SILENT.name).set(silent.as_secs_f64()),
             Self::Ready(ready) => gauge!(table::READY.name).set(flag(ready)),

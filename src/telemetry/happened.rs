@@ -73,6 +73,18 @@ pub enum Happened<'a> {
         partition: i32,
         took: Duration,
     },
+    /// A copy of a partition that somebody else serves was brought up, or filled for the first time.
+    Copied {
+        partition: i32,
+        records: u64,
+        is_filled: bool,
+        took: Duration,
+    },
+    CopyFailed {
+        partition: i32,
+        why: &'a str,
+        again: Duration,
+    },
     /// A detector did not speak about the event that must make it speak.
     CanarySilent {
         signal: &'a str,
@@ -200,6 +212,18 @@ impl Happened<'_> {
             Self::StoreVerified { partition, took } => {
                 counter!(table::STORE_VERIFICATIONS.name).increment(1);
                 info!(partition, ?took, "store verified");
+            }
+            Self::Copied { partition, records, is_filled, took } => {
+                counter!(table::STANDBY_RECORDS.name).increment(records);
+                if is_filled {
+                    info!(partition, records, ?took, "copy filled");
+                } else {
+                    tracing::debug!(partition, records, ?took, "copy brought up");
+                }
+            }
+            Self::CopyFailed { partition, why, again } => {
+                counter!(table::STANDBY_FAILURES.name).increment(1);
+                warn!(partition, why, ?again, "no copy; trying again");
             }
             Self::CanarySilent { signal, why } => {
                 counter!(table::CANARY_CHANGES.name, "to" => "silent").increment(1);

@@ -130,6 +130,14 @@ metrics! {
         "Input records by which the local store is behind the broker.";
     CHANGELOG_BEHIND Gauge, "ward_changelog_behind_records" ["partition": "of the input"]
         "Changelog records that a restart would read to catch up; absent while unknown.";
+    STANDBY_PARTITIONS Gauge, "ward_standby_partitions" ["state": "filling, warm"]
+        "Partitions that others serve and this process keeps a copy of; taking over a warm one reads a tail. 0 without [run] standby.";
+    STANDBY_BEHIND Gauge, "ward_standby_behind_records" ["partition": "of the input"]
+        "Changelog records that a copy lacked when it was last looked at.";
+    STANDBY_RECORDS Counter, "ward_standby_records_total" []
+        "Changelog records that copies took.";
+    STANDBY_FAILURES Counter, "ward_standby_failures_total" []
+        "Times that a copy could not be brought up. Decisions go on; a take-over of it may cost a restore.";
     HELD Gauge, "ward_held_observations" ["partition": "of the input"]
         "Observations that waited for an answer at the last checkpoint: step-ups and challenges nobody answered yet.";
     STABLE_AGE Gauge, "ward_last_stable_offset_age_seconds"

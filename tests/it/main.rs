@@ -47,6 +47,7 @@ mod secrets;
 mod sim;
 mod size;
 mod spans;
+mod standby;
 mod store;
 mod tables;
 mod tidy;

@@ -1,12 +1,14 @@
 //! The transactional writer, and the questions of recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::log::{Inside, Log, at};
 use super::open::Open;
 use super::partition::Stored;
+use crate::ports::changelog::Changelog;
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
     Change, Committed, Ground, Ledger, Mark, Outgoing, Output, Positions, ReadBack, Tail, Unit, Witness,
@@ -131,9 +133,11 @@ impl Ledger for EmbeddedLedger {
     fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
         let inside = self.log.lock();
         let record = inside.output(Output::Decisions, partition).and_then(|decisions| decisions.get(offset));
-        // Nothing is compacted here: no record is too old to have missed something since.
-        let of = |mark: Mark| ReadBack { chain: mark.chain, age: Duration::ZERO };
-        Ok(record.and_then(|record| record.mark).map(of))
+        Ok(record.and_then(|record| record.mark).map(read))
+    }
+
+    fn decided_before(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
+        self.log.decided_before(partition, offset)
     }
 
     fn changes(
@@ -142,23 +146,61 @@ impl Ledger for EmbeddedLedger {
         from: i64,
         visit: &mut dyn FnMut(Change<'_>) -> bool,
     ) -> Result<i64, Failure> {
-        let mut next = from;
+        let mut log = self.log.clone();
+        let range = Changelog::range(&mut log, partition)?;
+        let range = from..range.end.max(from);
+        let mut next = range.end;
+        log.changes(partition, range, &mut |change| {
+            let goes_on = visit(change);
+            if !goes_on {
+                next = change.offset + 1;
+            }
+            goes_on
+        })?;
+        Ok(next)
+    }
+}
+
+impl Changelog for Log {
+    fn range(&mut self, partition: i32) -> Result<Range<i64>, Failure> {
+        let inside = self.lock();
+        let missing = || Failure::Fatal(format!("there is no partition {partition}"));
+        Ok(inside.output(Output::Profiles, partition).ok_or_else(missing)?.range())
+    }
+
+    fn decided_before(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
+        let decisions = self.read(Output::Decisions, partition, 0, usize::MAX);
+        let marks = decisions.iter().rev().filter_map(|record| record.mark);
+        // Marks are those after the unit.
+        Ok(marks.into_iter().find(|mark| mark.offset <= offset).map(read))
+    }
+
+    fn changes(
+        &mut self,
+        partition: i32,
+        range: Range<i64>,
+        visit: &mut dyn FnMut(Change<'_>) -> bool,
+    ) -> Result<(), Failure> {
+        let mut next = range.start;
         loop {
-            let records = self.log.read(Output::Profiles, partition, next, CHANGES_AT_ONCE);
-            let Some(last) = records.last() else { break };
+            let records = self.read(Output::Profiles, partition, next, CHANGES_AT_ONCE);
+            let Some(last) = records.last() else { return Ok(()) };
             next = last.offset + 1;
             for record in &records {
                 let key = record.key.as_deref().unwrap_or_default();
                 let change =
                     Change { key, value: record.value.as_deref(), mark: record.mark, offset: record.offset };
-                if !visit(change) {
-                    return Ok(record.offset + 1);
+                if record.offset >= range.end || !visit(change) {
+                    return Ok(());
                 }
             }
         }
-        let inside = self.log.lock();
-        Ok(inside.output(Output::Profiles, partition).map_or(next, |profiles| profiles.range().end).max(next))
     }
+}
+
+/// Nothing is compacted here: no record is too old to have missed something since.
+const fn read(mark: Mark) -> ReadBack {
+    ReadBack { chain: mark.chain, age: Duration::ZERO }
 }
 
 impl Inside {

@@ -5,7 +5,8 @@
 
 use rdkafka::consumer::Consumer as _;
 
-use super::ledger::{QUESTION_TIMEOUT, Readers, topic_of, watermarks};
+use super::ledger::topic_of;
+use super::readers::{QUESTION_TIMEOUT, Readers, watermarks};
 use super::topics::Names;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Hanging, Output};

@@ -3,24 +3,19 @@
 //! *Delivery*: exactly once; the committed offset of a lane carries its chain as metadata.
 //! *Ordering*: as in the unit, into the lane's own partition by number. *Failure*: see
 //! [`super::writer`]; every question has a time limit.
-#![expect(clippy::disallowed_methods, reason = "time limits at the edge to the broker")]
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
+use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::warn;
 
 use super::carried::{change, mark_in_headers, marked, traced};
 use super::connection::Connection;
 use super::decisions::ReadMark;
-use super::events::{Events, reader};
 use super::hanging;
 use super::policies;
+use super::readers::{self, QUESTION_TIMEOUT, Readers, last, question, scan, watermarks};
 use super::settings::Assignment;
 use super::source::{KafkaSource, Member};
 use super::topics::Names;
@@ -28,7 +23,7 @@ use super::writer::{Outgoing, Slot, Trouble, Writer};
 use crate::halts::{self, Point};
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Enclosed, Ground, Ledger, Mark, Output, Positions, ReadBack, Tail, Unit, Witness,
+    Change, Committed, Enclosed, Ground, Ledger, Mark, Output, Positions, ReadBack, Unit, Witness,
 };
 use crate::ports::stages::{Stage, Stopwatch};
 
@@ -67,12 +62,6 @@ impl std::fmt::Debug for KafkaLedger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KafkaLedger").field("writer", &self.writer).finish_non_exhaustive()
     }
-}
-
-/// Sees what was committed, and all there is.
-pub(super) struct Readers {
-    pub(super) committed: BaseConsumer<Events>,
-    pub(super) uncommitted: BaseConsumer<Events>,
 }
 
 impl KafkaLedger {
@@ -149,11 +138,12 @@ impl KafkaLedger {
         let read_mark = self.read_mark;
         let (decisions, profiles) = (self.names.decisions.clone(), self.names.profiles.clone());
         let readers = self.readers()?;
-        let decided = last(readers, &decisions, partition, &mut |message| {
+        let decided = last(&readers.committed, &decisions, partition, &mut |message| {
             let mark = read_mark(message.payload()?)?;
             Some((message.offset(), Mark { offset: mark.offset.saturating_add(1), chain: mark.chain }))
         })?;
-        let changed = last(readers, &profiles, partition, &mut |message| mark_in_headers(message))?;
+        let changed =
+            last(&readers.committed, &profiles, partition, &mut |message| mark_in_headers(message))?;
         Ok(Witness::of(decided, changed))
     }
 }
@@ -273,23 +263,20 @@ impl Ledger for KafkaLedger {
     }
 
     fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
-        let read_mark = self.read_mark;
-        let topic = self.names.decisions.clone();
+        let (read_mark, topic) = (self.read_mark, self.names.decisions.clone());
         let readers = self.readers()?;
         let range = watermarks(&readers.committed, &topic, partition)?;
         if !range.contains(&offset) {
             return Ok(None);
         }
-        let mut found = None;
-        readers.scan(&topic, partition, offset..range.end, &mut |message| {
-            if message.offset() == offset {
-                let age = age(message.timestamp());
-                let mark = message.payload().and_then(read_mark);
-                found = mark.map(|mark| ReadBack { chain: mark.chain, age });
-            }
-            false
-        })?;
-        Ok(found)
+        let found = readers::first(&readers.committed, &topic, partition, offset..range.end, read_mark)?;
+        Ok(found.filter(|found| found.position == offset).map(|found| found.read_back()))
+    }
+
+    fn decided_before(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
+        let (read_mark, topic) = (self.read_mark, self.names.decisions.clone());
+        let readers = self.readers()?;
+        readers::decided_before(&readers.committed, &topic, partition, offset, read_mark)
     }
 
     fn changes(
@@ -301,128 +288,10 @@ impl Ledger for KafkaLedger {
         let topic = self.names.profiles.clone();
         let readers = self.readers()?;
         let all = watermarks(&readers.uncommitted, &topic, partition)?;
-        readers.scan(&topic, partition, from.max(all.start)..all.end, &mut |message| {
+        scan(&readers.committed, &topic, partition, from.max(all.start)..all.end, &mut |message| {
             halts::reach(Point::AmidRestore);
             visit(change(message))
         })
-    }
-}
-
-impl Readers {
-    pub(super) fn new(connection: &Connection) -> Result<Self, Failure> {
-        let make = |config: rdkafka::ClientConfig| {
-            reader(&config, connection)
-                .map_err(|error| Failure::Fatal(format!("a Kafka reader could not be made: {error}")))
-        };
-        Ok(Self {
-            committed: make(connection.reader())?,
-            uncommitted: make(connection.uncommitted_reader())?,
-        })
-    }
-
-    /// Reads committed records of `range` and returns the offset after the last one seen. The end is
-    /// told by position, not by a message: the last offset of a transaction is a control record.
-    fn scan(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        range: Range<i64>,
-        visit: &mut dyn FnMut(&BorrowedMessage<'_>) -> bool,
-    ) -> Result<i64, Failure> {
-        if range.is_empty() {
-            return Ok(range.start);
-        }
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(range.start))
-            .and_then(|()| self.committed.assign(&list))
-            .map_err(|error| question(topic, &error))?;
-        let mut next = range.start;
-        // Until something of this assignment has come, the client tells the position of an earlier one.
-        let mut begun = false;
-        let mut silent_since = Instant::now();
-        while next < range.end {
-            match self.committed.poll(POLL_WAIT) {
-                Some(Ok(message)) => {
-                    silent_since = Instant::now();
-                    begun = true;
-                    next = message.offset() + 1;
-                    if !visit(&message) {
-                        break;
-                    }
-                }
-                end @ (Some(Err(KafkaError::PartitionEOF(_))) | None) => {
-                    begun |= end.is_some();
-                    if begun && let Some(position) = position(&self.committed, topic, partition) {
-                        next = next.max(position);
-                    }
-                }
-                Some(Err(error)) => warn!(topic, partition, %error, "reading goes on"),
-            }
-            if silent_since.elapsed() >= SILENCE_TIMEOUT {
-                return Err(Failure::Unreachable(format!(
-                    "`{topic}` partition {partition} gives nothing beyond offset {next} of {}",
-                    range.end
-                )));
-            }
-        }
-        self.committed.unassign().map_err(|error| question(topic, &error))?;
-        Ok(next)
-    }
-}
-
-fn position<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<i64> {
-    match consumer.position().ok()?.find_partition(topic, partition)?.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    }
-}
-
-/// The last committed record that `read` understands. Looks in growing stretches from the end: most
-/// of the last offsets may be control records or aborted.
-fn last<T>(
-    readers: &mut Readers,
-    topic: &str,
-    partition: i32,
-    read: &mut dyn FnMut(&BorrowedMessage<'_>) -> Option<T>,
-) -> Result<Tail<T>, Failure> {
-    let range = watermarks(&readers.committed, topic, partition)?;
-    let (mut from, mut to, mut stretch) = (range.end, range.end, LAST_STRETCH);
-    while from > range.start {
-        from = from.saturating_sub(stretch).max(range.start);
-        let mut found = None;
-        readers.scan(topic, partition, from..to, &mut |message| {
-            if message.offset() < to
-                && let Some(value) = read(message)
-            {
-                found = Some(value);
-            }
-            true
-        })?;
-        if found.is_some() {
-            return Ok(Tail::of(found, range.start));
-        }
-        to = from;
-        stretch = stretch.saturating_mul(4);
-    }
-    Ok(Tail::of(None, range.start))
-}
-
-pub(super) fn watermarks<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topic: &str,
-    partition: i32,
-) -> Result<Range<i64>, Failure> {
-    let (low, high) = consumer
-        .fetch_watermarks(topic, partition, QUESTION_TIMEOUT)
-        .map_err(|error| question(&format!("offsets of `{topic}` partition {partition}"), &error))?;
-    Ok(low..high)
-}
-
-fn question(what: &str, error: &KafkaError) -> Failure {
-    let Some(code) = error.rdkafka_error_code() else { return Failure::Fatal(format!("{what}: {error}")) };
-    match super::admin::refused(what, code) {
-        refused @ super::admin::Failure::Forbidden { .. } => Failure::Fatal(refused.to_string()),
-        refused => Failure::Unreachable(refused.to_string()),
     }
 }
 
@@ -471,18 +340,4 @@ const fn slot(unit: u16, output: Output) -> Slot {
     }
 }
 
-/// Of a record without a time nobody knows: it is as old as can be.
-fn age(written: rdkafka::Timestamp) -> Duration {
-    let Some(written) = written.to_millis().and_then(|ms| u64::try_from(ms).ok()) else {
-        return Duration::MAX;
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(written))
-}
-
 const SLOTS: usize = 2;
-pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
-const POLL_WAIT: Duration = Duration::from_millis(20);
-/// An open transaction of a dead owner delays a reader by at most its time-out, 8 s.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(12);
-const LAST_STRETCH: i64 = 64;

@@ -8,6 +8,7 @@
 pub mod acls;
 mod admin;
 mod carried;
+mod changelog;
 mod connection;
 pub mod decisions;
 mod events;
@@ -19,6 +20,7 @@ pub mod permissions;
 pub mod policies;
 mod properties;
 mod publish;
+mod readers;
 mod roll;
 mod settings;
 mod source;
@@ -27,6 +29,7 @@ pub mod topics;
 mod writer;
 
 pub use admin::{Admin, Failure, Refused, remedy};
+pub use changelog::KafkaChangelog;
 pub use connection::Connection;
 pub use follow::Follower;
 pub use ledger::{KafkaLedger, Placement};

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::connection::Connection;
 use super::events::Events;
-use super::ledger::Readers;
+use super::readers::Readers;
 use crate::ports::failure::Failure;
 
 /// Two clients of no group.

@@ -21,13 +21,15 @@ impl Worker {
     pub(super) fn take_over(&mut self, partition: i32) -> Result<(), Ended> {
         let began = Instant::now();
         self.shared.status.phase(self.number, partition, Phase::Restoring);
-        self.tickets.insert(partition, self.shared.custody.take(partition));
+        let (ticket, known) = self.shared.custody.take(partition);
+        self.tickets.insert(partition, ticket);
         let mut watch = Watch::new(partition, self.pulse.clone());
         let (source, stop) = (&mut self.source, &self.shared.stop);
         let taken = restore::take_over(
             partition,
             &mut **self.publisher.ledger(),
             &*self.shared.store,
+            known,
             self.shared.wishes,
             &mut |progress| !stop.is_set() && watch.goes_on(progress, source.as_mut()),
         );

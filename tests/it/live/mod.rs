@@ -25,6 +25,7 @@ mod reload;
 mod replay;
 mod run;
 mod secure;
+mod standby;
 mod tracing;
 mod ward;
 

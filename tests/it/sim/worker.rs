@@ -186,7 +186,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 let (ledger, store) = (&mut self.ledger, self.store.as_ref());
                 let mut blind = Blind(ledger);
                 let ledger: &mut dyn Ledger = if self.blind { &mut blind } else { blind.0 };
-                let taken = take_over(partition, ledger, store, Wishes::default(), &mut |_| true);
+                let taken = take_over(partition, ledger, store, None, Wishes::default(), &mut |_| true);
                 match taken {
                     Ok(taken) => {
                         told(Told::TakenOver(&taken));
