@@ -15,7 +15,8 @@ use crate::adapters::kafka::{
 use crate::engine::across::Table;
 use crate::ports::source::Record;
 use crate::runtime::facts;
-use crate::runtime::networks::{self, Lanes};
+use crate::runtime::networks::Sightings;
+use crate::runtime::relay;
 use crate::runtime::stop::Pulse;
 use crate::runtime::worker::{Ended, Shared};
 
@@ -27,7 +28,7 @@ pub(super) fn lanes(
     pulse: Pulse,
 ) -> impl FnOnce() -> Result<(), Ended> + Send + 'static {
     let (connection, instance) = (connection.clone(), Arc::clone(&shared.instance));
-    let lanes = Lanes { stop: shared.stop.clone(), clock: shared.clock };
+    let (stop, clock) = (shared.stop.clone(), shared.clock);
     // The same ledger, another fold: its decisions are facts, its profiles are sketches.
     let names = Names {
         events: names.sightings.clone(),
@@ -39,12 +40,12 @@ pub(super) fn lanes(
         let group = networks_group(connection.group());
         let member = format!("{instance}-networks");
         let id = format!("{}-{member}", connection.group());
-        super::anew::again(&lanes.stop, "networks", || {
+        super::anew::again(&stop, "networks", || {
             let source = KafkaSource::join(&connection, &group, &member, &names.events)
                 .map_err(|failure| Ended::Refused(failure.to_string()))?;
             let ledger = KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), |_| None)
                 .placed(Placement::Facts);
-            networks::run(&lanes, Box::new(source), Box::new(ledger), &pulse)
+            relay::run(Sightings, (&stop, clock), Box::new(source), Box::new(ledger), &pulse)
         })
     }
 }

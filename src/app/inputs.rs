@@ -11,7 +11,8 @@ use crate::config::Settings;
 use crate::engine::decode::Format;
 use crate::engine::document::Mistake;
 use crate::engine::mapping::{self, Mapping};
-use crate::runtime::normaliser::{self, Form, Lets, Stage};
+use crate::runtime::normaliser::{Form, Lets, Stage};
+use crate::runtime::relay;
 use crate::runtime::stop::Pulse;
 use crate::runtime::worker::{Ended, Shared};
 
@@ -83,23 +84,21 @@ impl Input {
             rejected: shared.settings.rejected,
             lookup: shared.lookup.clone(),
             traces: shared.spans.is_some(),
-            stop: shared.stop.clone(),
-            clock: shared.clock,
         };
-        let instance = Arc::clone(&shared.instance);
+        let (instance, stop, clock) = (Arc::clone(&shared.instance), shared.stop.clone(), shared.clock);
         // The same ledger, one topic further up: what it calls decisions are events, placed by their key.
         let copied = Names { events: stage.topic.clone(), decisions: names.events.clone(), ..names.clone() };
         move || {
             let group = input_group(connection.group(), &stage.name);
             let member = format!("{instance}-{}", stage.name);
             let id = format!("{}-{member}", connection.group());
-            again(&stage.stop, &stage.name, || {
+            again(&stop, &stage.name, || {
                 let source = KafkaSource::join(&connection, &group, &member, &stage.topic)
                     .map_err(|failure| Ended::Refused(failure.to_string()))?;
                 let ledger =
                     KafkaLedger::new(connection.clone(), copied.clone(), &source, id.clone(), |_| None)
                         .placed(Placement::ByKey);
-                normaliser::run(&stage, Box::new(source), Box::new(ledger), &pulse)
+                relay::run(stage.copies(), (&stop, clock), Box::new(source), Box::new(ledger), &pulse)
             })
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! [`lane`] decides the records of one partition; [`dispatch`] is a worker's set of lanes and says
 //! what comes next (publish, checkpoint, seek, recover); [`recover`] says where a lane begins, and
-//! [`restore`] brings its store there; [`standby`] keeps a copy of what others serve. The runtime carries it out against Kafka, `adapters/embedded`
+//! [`restore`] brings its store there; [`standby`] keeps a copy of what others serve. [`relay`] is what has no
+//! lanes: copies of inputs, and the fold over what many users show. The runtime carries it out against Kafka, `adapters/embedded`
 //! in memory, the simulator with faults.
 
 pub mod cache;
@@ -18,6 +19,7 @@ pub mod lane;
 pub mod overlay;
 pub mod profiles;
 pub mod recover;
+pub mod relay;
 pub mod replay;
 pub mod restore;
 pub mod standby;

@@ -456,7 +456,8 @@ const fn kind(failure: &Failure) -> &'static str {
     }
 }
 
-fn ended(failure: Failure) -> Ended {
+/// Why whoever has this source ends with it.
+pub(super) fn ended(failure: Failure) -> Ended {
     match failure {
         Failure::Fatal(why) => Ended::Refused(why),
         Failure::Fenced(why) => Ended::Displaced(why),

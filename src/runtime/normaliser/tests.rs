@@ -5,7 +5,10 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::*;
 use crate::ports::failure::Oversized;
-use crate::ports::ledger::{Change, Committed, Ground, Positions, ReadBack, Witness};
+use crate::ports::ledger::{Change, Committed, Positions, ReadBack, Witness};
+use crate::ports::source::{Arrival, Source};
+use crate::runtime::relay::run;
+use crate::runtime::stop::{ProcessClock, Pulse, Stop};
 
 /// One partition of `count` events, what was copied of it, and how the next transactions end.
 #[derive(Clone, Debug)]
@@ -132,12 +135,11 @@ fn copied(failures: impl IntoIterator<Item = Failure>) -> (Vec<String>, usize) {
         to: Form::Rendered(Rendering::Json),
         limits: Limits::default(),
         rejected: Rendering::Json,
-        stop: log.1.clone(),
-        clock,
         lookup: Lookup::default(),
         traces: false,
     };
-    run(&stage, Box::new(log.clone()), Box::new(log.clone()), &Pulse::new(clock)).unwrap();
+    let (source, ledger) = (Box::new(log.clone()), Box::new(log.clone()));
+    run(stage.copies(), (&log.1, clock), source, ledger, &Pulse::new(clock)).unwrap();
     let state = log.lock();
     (state.copied.clone(), state.rejected)
 }
