@@ -46,9 +46,9 @@ soak: setup ## A million events scored, replayed with equality, and verified
 	target/release/ward replay "$$folder/events.jsonl" "$$folder/decisions.jsonl"
 	target/release/ward verify --in "$$folder/decisions.jsonl"
 
-# `make storm SEED=N` plays one schedule again, and prints it if it fails.
-storm: ## A million schedules of faults, each against the fold of its events
-	SEEDS=$${SEEDS:-1000000} cargo test --locked --test it sim::swarm
+# `make storm SEED=N` plays one schedule of each kind again, and prints one that fails.
+storm: ## A million schedules of faults for lanes, copies and network lanes, each against the fold of its input
+	SEEDS=$${SEEDS:-1000000} cargo test --locked --test it -- sim::swarm sim::relays::swarm
 
 # `make chaos SEED=N` plays the faults of one seed again; NODES=3 on a cluster only.
 chaos: setup ## 200 real faults against a real Kafka of one node and of three; reports under target/chaos

@@ -15,17 +15,17 @@ impl World<'_> {
     pub(super) fn meet(&mut self, at: usize, step: Step, fate: Fate, now: Tick) -> Result<(), String> {
         let name = self.nodes[at].name;
         if matches!(step, Step::Land) && matches!(fate, Fate::Fails | Fate::UnknownNot | Fate::DiesBefore) {
-            let flight = self.nodes[at].worker.as_ref().and_then(|worker| worker.flight.as_ref());
-            self.log.abort(flight.map_or(&[], |(units, _)| units));
+            let units = self.nodes[at].flight();
+            self.log.abort(&units);
+            self.nothing.borrow_mut().extend(units);
         }
         match fate {
             Fate::Succeeds => self.take(at, step, now),
             Fate::Fails => self.fail(at, &step, now),
             Fate::UnknownDone => match step {
                 Step::Land => {
+                    let units = self.nodes[at].flight();
                     if let Some(worker) = &mut self.nodes[at].worker {
-                        let units =
-                            worker.flight.as_ref().map(|(units, _)| units.clone()).unwrap_or_default();
                         let outcome = worker.ledger.publish(&units);
                         // A fenced writer learns that it is, whatever else it does not learn.
                         let told = outcome.and_then(|_| Err(Failure::Unknown("no answer".into())));
@@ -56,7 +56,7 @@ impl World<'_> {
                 match (step, flight) {
                     (Step::Land, Some((units, _))) => {
                         if let Some(worker) = self.nodes[at].worker.take() {
-                            worker.ledger.leave_open(units, fate == Fate::LeavesCommit);
+                            worker.ledger.inside.leave_open(units, fate == Fate::LeavesCommit);
                         }
                         self.nodes[at].back_at = Some(self.now + OPEN_FOR);
                     }
@@ -142,28 +142,23 @@ impl World<'_> {
 
     /// Does a publication wrongly; `false` when this mistake does not show here.
     pub(super) fn planted(&mut self, at: usize, plant: Plant, now: Tick) -> bool {
-        let store = Arc::clone(&self.nodes[at].store);
+        let (store, units) = (Arc::clone(&self.nodes[at].store), self.nodes[at].flight());
+        let other = self.nodes[1 - at].name;
         let Some(worker) = &mut self.nodes[at].worker else { return false };
-        let units = worker.flight.as_ref().map(|(units, _)| units.clone()).unwrap_or_default();
+        if let Some(units) = mistaken(plant, &units) {
+            let outcome = worker.ledger.publish(&units);
+            worker.told_published(outcome, now, &mut |_| ());
+            return true;
+        }
         match plant {
-            Plant::OffsetAlone => {
-                let bare = |unit: &Arc<Unit>| {
-                    let mut bare = Unit::default();
-                    bare.reset(unit.partition, unit.number, unit.from);
-                    bare.to = unit.to;
-                    Arc::new(bare)
-                };
-                let outcome = worker.ledger.publish(&units.iter().map(bare).collect::<Vec<_>>());
+            Plant::RevokedCommits => {
+                let mut outcome = worker.ledger.publish(&units);
+                if matches!(outcome, Err(Failure::Fenced(_))) {
+                    // As a producer that does not say on behalf of which generation it commits.
+                    outcome = self.log.ledger(other).publish(&units);
+                }
                 worker.told_published(outcome, now, &mut |_| ());
-            }
-            Plant::DecisionAlone => {
-                let short = |unit: &Arc<Unit>| {
-                    let mut short = Unit::clone(unit);
-                    short.to = unit.from;
-                    Arc::new(short)
-                };
-                let outcome = worker.ledger.publish(&units.iter().map(short).collect::<Vec<_>>());
-                worker.told_published(outcome, now, &mut |_| ());
+                true
             }
             Plant::StoreFirst => {
                 for unit in units {
@@ -176,18 +171,37 @@ impl World<'_> {
                         store.inside.checkpoint(unit.partition).and_then(|checkpoint| checkpoint.place);
                     store.inside.apply_batch(unit.partition, &Batch { parts, place }).unwrap();
                 }
-                return false;
+                false
             }
             Plant::LateAssignment => {
                 worker.ledger.prepare();
-                return false;
+                false
             }
-            Plant::AbortIsCommit | Plant::UnknownIsAbort | Plant::LyingStore | Plant::OpenIsOver => {
-                return false;
-            }
+            // These show elsewhere.
+            _ => false,
         }
-        true
     }
+}
+
+/// What is published instead of `units`, if that is the mistake.
+pub fn mistaken(plant: Plant, units: &[Arc<Unit>]) -> Option<Vec<Arc<Unit>>> {
+    let each = |unit: &Arc<Unit>| {
+        let mut wrong = Unit::clone(unit);
+        match plant {
+            Plant::OffsetAlone => {
+                wrong.reset(unit.partition, unit.number, unit.from);
+                wrong.to = unit.to;
+            }
+            Plant::DecisionAlone => wrong.to = unit.from,
+            Plant::DuplicateSkipped => {
+                let gave = unit.records().filter(|record| record.output != Output::Profiles);
+                wrong.to.offset = gave.map(|record| record.offset + 1).max().unwrap_or(unit.from.offset);
+            }
+            _ => return None,
+        }
+        Some(Arc::new(wrong))
+    };
+    units.iter().map(each).collect()
 }
 
 /// Steps for which a transaction stays open whose writer has died.

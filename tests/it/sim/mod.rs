@@ -2,22 +2,26 @@
 //!
 //! First every pair of faults at every pair of steps over a short log; then thousands of seeds over
 //! longer ones. `SEED=… cargo test --test it sim::swarm` replays one, `SEEDS=…` runs more of them.
+//! [`relays`] does the same to what has no lanes. Mistakes are planted, and each has to be seen.
 
 mod checks;
 mod disk;
+mod faulty;
 mod input;
 mod meet;
+mod relays;
 pub(crate) mod script;
 mod seen;
+mod swarm;
 mod worker;
 mod world;
 mod yardstick;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use input::Input;
 use script::{Dice, FAULTS, Fate, Plant};
+use swarm::Reached;
 use world::{Fixed, World};
 use yardstick::Folded;
 
@@ -109,24 +113,9 @@ impl Short {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a seed to be replayed is named by hand")]
 fn swarm() {
     let fixed = Fixed::new();
-    let seeds = match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..std::env::var("SEEDS").map_or(SEEDS, |n| n.parse().unwrap())).collect(),
-    };
-    let all = seeds.len() > 1;
-    let mut reached = BTreeSet::new();
-    for seed in seeds {
-        match run_seed(&fixed, seed, None) {
-            Ok(seen) => reached.extend(seen),
-            Err(wrong) => panic!("{wrong}: replay with SEED={seed}"),
-        }
-    }
-    // Schedules that never get into trouble prove nothing.
-    let missing: Vec<_> = REACHED.iter().filter(|what| all && !reached.contains(*what)).collect();
-    assert_eq!(missing, Vec::<&&str>::new(), "never happened");
+    swarm::swarm(&REACHED, |seed, tells| run_seed(&fixed, seed, None, tells));
 }
 
 /// What the swarm must have gone through.
@@ -159,24 +148,14 @@ const REACHED: [&str; 26] = [
     "damage found beside the work",
 ];
 
-fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>) -> Result<BTreeSet<&'static str>, String> {
+fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>, tells: bool) -> Result<Reached, String> {
     let mut dice = Dice(seed);
     let partitions = u16::try_from(1 + dice.roll(3)).unwrap();
     let inputs: Vec<Input> = input::random(&mut dice, i32::from(partitions));
     let mut world = World::new(fixed, &inputs, partitions);
-    world.plant = plant;
-    world.records = plant.is_none();
+    (world.plant, world.tells) = (plant, tells);
     let mut world = if dice.roll(2) == 0 { world.with_both() } else { world };
-    let (odds, until) = (2 + dice.roll(12), 20 + dice.roll(150));
-    // Few kinds at a time come into combinations that all of them together hardly ever do.
-    let kinds =
-        if dice.roll(2) == 0 { FAULTS.to_vec() } else { (0..3).map(|_| dice.pick(&FAULTS)).collect() };
-    world
-        .run(|step| {
-            let quiet = step as u64 > until || dice.roll(odds) != 0;
-            if quiet { Fate::Succeeds } else { dice.pick(&kinds) }
-        })
-        .map_err(|wrong| format!("{wrong}, after\n{}\n", world.record.join("\n")))?;
+    world.run(script::fates(dice, &FAULTS))?;
     let mut reached = std::mem::take(&mut world.seen.reached);
     if world.folded.iter().any(|folded| folded.erased > 0) {
         reached.insert("erased");
@@ -184,16 +163,15 @@ fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>) -> Result<BTreeSet<&
     Ok(reached)
 }
 
-/// Each mistake is seen by some seed; how many it takes says how sharp the checks are.
 #[track_caller]
 fn caught(plant: Plant) {
+    caught_as(plant, "");
+}
+
+#[track_caller]
+fn caught_as(plant: Plant, words: &str) {
     let fixed = Fixed::new();
-    let seen = (0..SEEDS).find_map(|seed| {
-        let run =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_seed(&fixed, seed, Some(plant))));
-        run.unwrap_or_else(|_| Err("an invariant stopped it".into())).err()
-    });
-    assert!(seen.is_some(), "{plant:?} is not seen");
+    swarm::caught(&format!("{plant:?}"), words, |seed, tells| run_seed(&fixed, seed, Some(plant), tells));
 }
 
 #[test]
@@ -236,4 +214,43 @@ fn an_open_transaction_that_is_not_waited_for_is_seen() {
     caught(Plant::OpenIsOver);
 }
 
-const SEEDS: u64 = 5_000;
+#[test]
+fn a_commit_that_is_tried_again_is_seen() {
+    caught(Plant::CommitTriedAgain);
+}
+
+#[test]
+fn a_commit_of_what_was_revoked_is_seen() {
+    caught(Plant::RevokedCommits);
+}
+
+#[test]
+fn a_batch_that_is_passed_over_is_missed() {
+    // Where nothing comes after it, it is only never decided.
+    caught_as(Plant::NoRewind, "not a beginning of the fold");
+}
+
+#[test]
+fn an_offset_of_a_duplicate_that_is_left_behind_is_seen() {
+    caught(Plant::DuplicateSkipped);
+}
+
+#[test]
+fn a_restore_that_ends_too_soon_is_seen() {
+    caught(Plant::RestoresShort);
+}
+
+#[test]
+fn a_restore_of_what_came_to_nothing_is_seen() {
+    caught(Plant::RestoresAborted);
+}
+
+#[test]
+fn a_miss_taken_for_a_new_user_is_seen() {
+    caught(Plant::MissIsNew);
+}
+
+#[test]
+fn a_checkpoint_that_runs_ahead_is_seen() {
+    caught(Plant::CheckpointAtTip);
+}

@@ -75,6 +75,22 @@ pub enum Plant {
     UnknownIsAbort,
     /// A partition is taken over although a transaction is open in it.
     OpenIsOver,
+    /// A commit whose outcome is unknown is tried again.
+    CommitTriedAgain,
+    /// What was revoked is committed all the same.
+    RevokedCommits,
+    /// After an abort, reading goes on where it was: the batch is passed over.
+    NoRewind,
+    /// The offset of a record that gives nothing is not committed with it.
+    DuplicateSkipped,
+    /// A restore ends at the last stable offset, before a transaction whose offsets are told already.
+    RestoresShort,
+    /// A restore takes what came to nothing.
+    RestoresAborted,
+    /// What the store does not have is taken for new, whoever was there before.
+    MissIsNew,
+    /// A checkpoint says that it is at the end of what was decided, not of what was committed.
+    CheckpointAtTip,
 }
 
 /// SplitMix64: small, and the same everywhere.
@@ -97,6 +113,17 @@ impl Dice {
 
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
+    }
+}
+
+/// What befalls the steps of a run, one after the other; after a while nothing does.
+pub fn fates(mut dice: Dice, faults: &[Fate]) -> impl FnMut(usize) -> Fate {
+    let (odds, until) = (2 + dice.roll(12), 20 + dice.roll(150));
+    // Few kinds at a time come into combinations that all of them together hardly ever do.
+    let kinds = if dice.roll(2) == 0 { faults.to_vec() } else { (0..3).map(|_| dice.pick(faults)).collect() };
+    move |step| {
+        let quiet = step as u64 > until || dice.roll(odds) != 0;
+        if quiet { Fate::Succeeds } else { dice.pick(&kinds) }
     }
 }
 

@@ -3,7 +3,7 @@
 //! As in the runtime, a transaction and a checkpoint are under way for a while: records are offered,
 //! and partitions come and go, between their beginning and their end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use wardstream::engine::across::Table;
 use wardstream::engine::decode::NO_WRITERS;
 use wardstream::engine::step::Setting;
 use wardstream::pipeline::dispatch::{Command, Dispatch, Pace};
+use wardstream::pipeline::filter::Filter;
 use wardstream::pipeline::lane::{Offered, Settings, With};
 use wardstream::pipeline::recover::Wishes;
 use wardstream::pipeline::restore::{Taken, Trouble, take_over};
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
-use wardstream::ports::ledger::{Change, Ground, Ledger, Positions, ReadBack, Unit};
+use wardstream::ports::ledger::{Ledger, Positions, Unit};
 use wardstream::ports::source::{Arrival, Source};
 use wardstream::ports::store::{Batch, StateStore, StoreError};
 use wardstream::ports::tables::Tables;
@@ -42,8 +43,10 @@ pub struct Worker<S, L> {
     pub flight: Option<(Vec<Arc<Unit>>, u32)>,
     /// Somebody else writes: as the runtime, it begins anew, and joins the group anew.
     pub fenced: bool,
-    /// Does not see open transactions: a mistake to be caught.
-    pub blind: bool,
+    /// Reads on where it is, although these begin elsewhere: a mistake to be caught.
+    pub unmoved: BTreeSet<i32>,
+    /// Knows nobody, so that no miss is suspicious: another.
+    pub is_credulous: bool,
     /// Checkpoints under way.
     kept: VecDeque<(i32, Arc<Batch>)>,
     /// Stores that are being read through.
@@ -67,7 +70,8 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             ledger,
             flight: None,
             fenced: false,
-            blind: false,
+            unmoved: BTreeSet::new(),
+            is_credulous: false,
             kept: VecDeque::new(),
             unread: VecDeque::new(),
             store,
@@ -183,13 +187,15 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 // A checkpoint of an earlier life of this partition may still be on its way.
                 while self.keep(told) {}
                 self.unread.retain(|at| *at != partition);
+                self.unmoved.remove(&partition);
                 let (ledger, store) = (&mut self.ledger, self.store.as_ref());
-                let mut blind = Blind(ledger);
-                let ledger: &mut dyn Ledger = if self.blind { &mut blind } else { blind.0 };
                 let taken = take_over(partition, ledger, store, None, Wishes::default(), &mut |_| true);
                 match taken {
-                    Ok(taken) => {
+                    Ok(mut taken) => {
                         told(Told::TakenOver(&taken));
+                        if self.is_credulous {
+                            taken.filter = Filter::default();
+                        }
                         self.dispatch.ready(partition, taken);
                     }
                     Err(trouble) => {
@@ -199,7 +205,9 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 }
             }
             Command::Start { partition, offset } => {
-                self.source.start(partition, offset)?;
+                if !self.unmoved.remove(&partition) {
+                    self.source.start(partition, offset)?;
+                }
                 self.dispatch.started(partition);
             }
             Command::Publish(units) => {
@@ -221,36 +229,5 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             Command::Release(partitions) => self.source.release(&partitions)?,
         }
         Ok(())
-    }
-}
-
-/// A ledger that does not see open transactions.
-#[derive(Debug)]
-struct Blind<'l, L>(&'l mut L);
-
-impl<L: Ledger> Ledger for Blind<'_, L> {
-    fn prepare(&mut self) {
-        self.0.prepare();
-    }
-
-    fn publish(&mut self, units: &[Arc<Unit>]) -> Result<Vec<Positions>, Failure> {
-        self.0.publish(units)
-    }
-
-    fn ground(&mut self, partition: i32) -> Result<Ground, Failure> {
-        Ok(Ground { hanging: None, ..self.0.ground(partition)? })
-    }
-
-    fn read_back(&mut self, partition: i32, offset: i64) -> Result<Option<ReadBack>, Failure> {
-        self.0.read_back(partition, offset)
-    }
-
-    fn changes(
-        &mut self,
-        partition: i32,
-        from: i64,
-        visit: &mut dyn FnMut(Change<'_>) -> bool,
-    ) -> Result<i64, Failure> {
-        self.0.changes(partition, from, visit)
     }
 }

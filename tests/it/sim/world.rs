@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use wardstream::adapters::embedded::{EmbeddedLedger, EmbeddedSource, Log, Retention};
+use wardstream::adapters::embedded::{EmbeddedSource, Log, Retention};
 use wardstream::engine::decode::{Format, Limits};
 use wardstream::engine::enrich::builtin::Builtin;
 use wardstream::engine::policy::Policy;
@@ -18,13 +18,15 @@ use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
 use wardstream::pipeline::restore::Trouble;
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
-use wardstream::ports::ledger::Positions;
-use wardstream::ports::store::StateStore;
+use wardstream::ports::ledger::{Ledger as _, Positions, Unit};
+use wardstream::ports::store::{Batch, Spot, StateStore};
 
 use super::disk::Disk;
+use super::faulty::{Faulty, Nothing};
 use super::input::Input;
 use super::script::{Fate, Plant, brief};
 use super::seen::Seen;
+use super::swarm::told;
 use super::worker::{Told, Worker};
 use super::yardstick::{Folded, fold};
 use crate::world::basis;
@@ -43,7 +45,15 @@ impl Fixed {
     }
 }
 
-type Running = Worker<EmbeddedSource, EmbeddedLedger>;
+type Running = Worker<EmbeddedSource, Faulty>;
+
+impl Node {
+    /// The transaction under way.
+    pub(super) fn flight(&self) -> Vec<Arc<Unit>> {
+        let flight = self.worker.as_ref().and_then(|worker| worker.flight.as_ref());
+        flight.map(|(units, _)| units.clone()).unwrap_or_default()
+    }
+}
 
 pub(super) struct Node {
     pub(super) name: &'static str,
@@ -62,13 +72,15 @@ pub struct World<'f> {
     pub(super) nodes: [Node; 2],
     pub(super) partitions: i32,
     pub(super) folded: Rc<Vec<Folded>>,
+    /// How far the decisions of each partition were compared: the next offset, and how many.
+    pub(super) compared: Vec<(i64, usize)>,
     pub(super) now: u64,
     pub steps: usize,
     pub plant: Option<Plant>,
     pub seen: Seen,
-    /// What was done, step by step; kept for a seed that is replayed.
-    pub records: bool,
-    pub record: Vec<String>,
+    /// Says what is done, step by step.
+    pub tells: bool,
+    pub(super) nothing: Nothing,
 }
 
 impl<'f> World<'f> {
@@ -93,13 +105,14 @@ impl<'f> World<'f> {
             log,
             nodes,
             partitions,
+            compared: vec![(0, 0); folded.len()],
             folded,
             now: 0,
             steps: 0,
             plant: None,
             seen: Seen::default(),
-            records: false,
-            record: Vec::new(),
+            tells: false,
+            nothing: Nothing::default(),
         }
     }
 
@@ -174,10 +187,8 @@ impl<'f> World<'f> {
             }
         };
         let fate = fate(self.steps);
-        if self.records {
-            let line =
-                format!("{:>4} {} {fate:?}: {}", self.steps, self.nodes[at].name, self.brief(at, &step));
-            self.record.push(line);
+        if self.tells {
+            told(&format!("{:>4} {} {fate:?}: {}", self.steps, self.nodes[at].name, self.brief(at, &step)));
         }
         self.steps += 1;
         self.meet(at, step, fate, now)?;
@@ -211,11 +222,11 @@ impl<'f> World<'f> {
             ..Pace::default()
         };
         let store: Arc<dyn StateStore> = Arc::clone(&node.store) as _;
-        let (source, ledger) = (self.log.join(node.name), self.log.ledger(node.name));
+        let ledger = Faulty::new(self.log.ledger(node.name), self.plant, &self.nothing);
         let now = Tick(Duration::from_millis(self.now));
         node.store.lies.store(self.plant == Some(Plant::LyingStore), Ordering::Relaxed);
-        let mut worker = Worker::new(Arc::new(settings), pace, source, ledger, store, now);
-        worker.blind = self.plant == Some(Plant::OpenIsOver);
+        let mut worker = Worker::new(Arc::new(settings), pace, self.log.join(node.name), ledger, store, now);
+        worker.is_credulous = self.plant == Some(Plant::MissIsNew);
         node.worker = Some(worker);
     }
 
@@ -261,8 +272,15 @@ impl<'f> World<'f> {
         }
     }
 
-    fn carry_out(&mut self, at: usize, command: Command, now: Tick) -> Result<(), String> {
+    fn carry_out(&mut self, at: usize, mut command: Command, now: Tick) -> Result<(), String> {
         let gone = matches!(&command, Command::Release(_));
+        if let (Some(Plant::CheckpointAtTip), Command::Checkpoint { partition, batch }) =
+            (self.plant, &mut command)
+            && let Some(unit) = self.nodes[at].flight().iter().find(|unit| unit.partition == *partition)
+        {
+            let place = batch.place.map(|spot| Spot { mark: unit.to, ..spot });
+            *batch = Arc::new(Batch { parts: batch.parts.clone(), place });
+        }
         let Self { nodes, seen, .. } = self;
         let node = &mut nodes[at];
         let Some(worker) = &mut node.worker else { return Ok(()) };
@@ -296,6 +314,7 @@ impl<'f> World<'f> {
     }
 
     pub(super) fn published(&mut self, at: usize, outcome: Result<Vec<Positions>, Failure>, now: Tick) {
+        let units = self.nodes[at].flight();
         let Self { nodes, seen, plant, .. } = self;
         let Some(worker) = &mut nodes[at].worker else { return };
         let outcome = match (plant, outcome) {
@@ -303,6 +322,11 @@ impl<'f> World<'f> {
                 Ok(vec![Positions::default(); worker.dispatch.publishing()])
             }
             (Some(Plant::UnknownIsAbort), Err(Failure::Unknown(why))) => Err(Failure::Aborted(why)),
+            (Some(Plant::CommitTriedAgain), Err(Failure::Unknown(_))) => worker.ledger.publish(&units),
+            (Some(Plant::NoRewind), Err(failure @ Failure::Aborted(_))) => {
+                worker.unmoved.extend(units.iter().map(|unit| unit.partition));
+                Err(failure)
+            }
             (_, outcome) => outcome,
         };
         worker.told_published(outcome, now, &mut |told| seen.note(&told));
@@ -311,10 +335,7 @@ impl<'f> World<'f> {
     fn brief(&self, at: usize, step: &Step) -> String {
         match step {
             Step::Command(command) => brief(command),
-            Step::Land => {
-                let flight = self.nodes[at].worker.as_ref().and_then(|worker| worker.flight.as_ref());
-                brief(&Command::Publish(flight.map(|(units, _)| units.clone()).unwrap_or_default()))
-            }
+            Step::Land => brief(&Command::Publish(self.nodes[at].flight())),
             Step::Keep => "checkpoint ends".into(),
         }
     }
