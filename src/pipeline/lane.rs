@@ -309,8 +309,9 @@ impl Lane {
             self.cache.pin(*seat);
         }
         let unit = &mut self.open.unit;
-        if !written && self.tip.chain != unit.from.chain {
-            // The changelog must say how far the chain has come, even where nobody learned anything.
+        if !written && !unit.is_empty() {
+            // The changelog must say how far this came, even where nobody learned anything: when the
+            // group's offsets are gone, what was rejected would be rejected again.
             let at = unit.key(wire::MARK_KEY);
             unit.push(Output::Profiles, offset, at, wire::mark);
         }

@@ -10,8 +10,8 @@ use crate::model::id::Position;
 use crate::pipeline::lane::Rendering;
 use crate::ports::source::Record;
 
-/// Key of the changelog record that a unit writes when it decided something and nobody learned: no
-/// user key begins with NUL.
+/// Key of the changelog record that a unit writes when it has told something and nobody learned: no user
+/// key begins with NUL.
 pub(super) const MARK_KEY: &[u8] = b"\0mark";
 
 /// Appends the stored form of a part.

@@ -91,7 +91,8 @@ mod tests {
     use crate::pipeline::filter::Filter;
     use crate::pipeline::lane::{Lane, Offered, Rendering, Settings, With};
     use crate::pipeline::recover::{Plan, Way};
-    use crate::ports::ledger::{Mark, Positions};
+    use crate::pipeline::wire;
+    use crate::ports::ledger::{Mark, Output, Positions};
     use crate::ports::source::Record;
     use crate::ports::stages::{Stage, Stopwatch};
     use crate::ports::tables::NoTables;
@@ -106,8 +107,8 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn check(value: &str, expected: &[Stage]) {
+    /// A lane that was offered one record, and what became of it.
+    fn offered(value: &str, notes: &Notes) -> (Lane, Offered) {
         let (policy, store) = (Policy::shipped("default").unwrap(), MemoryStore::new());
         let basis = Basis {
             policy: policy.digest,
@@ -120,7 +121,6 @@ mod tests {
             Plan { mark: Mark::default(), positions: Positions::default(), way: Way::Fresh, gap: None };
         let mut lane = Lane::new(0, Arc::new(settings), &plan, Filter::default(), 0);
         lane.started();
-        let notes = Notes::default();
         let with = With {
             setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },
             tables: &NoTables,
@@ -128,11 +128,18 @@ mod tests {
             store: &store,
             writers: &NO_WRITERS,
             tracer: None,
-            stages: Some(&notes),
+            stages: Some(notes),
         };
         let (key, value) = (Some(b"acme/ada".as_slice()), Some(value.as_bytes()));
         let record = Record { partition: 0, offset: 0, recorded_at: None, key, value, headers: &[] };
         let offered = lane.offer(&record, &with).unwrap();
+        (lane, offered)
+    }
+
+    #[track_caller]
+    fn check(value: &str, expected: &[Stage]) {
+        let notes = Notes::default();
+        let (_, offered) = offered(value, &notes);
         assert_eq!(matches!(offered, Offered::Decided { .. }), !expected.is_empty(), "{offered:?}");
         assert_eq!(*notes.0.borrow(), expected);
     }
@@ -146,5 +153,15 @@ mod tests {
             &[Decode, Enrich, Load, Step, Emit, Chain, Emit],
         );
         check("no event", &[]);
+    }
+
+    #[test]
+    fn a_unit_that_only_rejects_leaves_its_mark_in_the_changelog() {
+        let (mut lane, _) = offered("no event", &Notes::default());
+        let unit = lane.seal().unwrap();
+        let outputs: Vec<_> = unit.records().map(|record| record.output).collect();
+        assert_eq!(outputs, [Output::Rejected, Output::Profiles]);
+        assert_eq!(unit.records().last().unwrap().key, wire::MARK_KEY);
+        assert_eq!(unit.to, Mark { offset: 1, chain: Digest::ZERO });
     }
 }

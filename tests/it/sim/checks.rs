@@ -13,6 +13,7 @@ impl World<'_> {
     /// At every step: what is published is a beginning of what must be published, and no store is
     /// ahead of the broker.
     pub(super) fn prefix(&mut self) -> Result<(), String> {
+        self.note_furthest();
         for ((number, folded), (next, known)) in (0i32..).zip(self.folded.iter()).zip(&mut self.compared) {
             // Nothing that was published is ever changed.
             for record in self.log.read(Output::Decisions, number, *next, usize::MAX) {
@@ -21,7 +22,7 @@ impl World<'_> {
                 }
                 (*next, *known) = (record.offset + 1, *known + 1);
             }
-            let committed = self.log.committed(number).map_or(0, |committed| committed.offset);
+            let committed = self.furthest.get(&number).copied().unwrap_or(0);
             for node in &self.nodes {
                 let place = node.store.inside.checkpoint(number).and_then(|checkpoint| checkpoint.place);
                 if place.is_some_and(|Spot { mark, .. }| mark.offset > committed) {
@@ -79,6 +80,15 @@ impl World<'_> {
             self.compare_stores(number, folded)?;
         }
         Ok(())
+    }
+
+    /// Remembers how far the offsets have come, should they be forgotten.
+    pub(super) fn note_furthest(&mut self) {
+        for number in 0..self.partitions {
+            let Some(committed) = self.log.committed(number) else { continue };
+            let furthest = self.furthest.entry(number).or_default();
+            *furthest = committed.offset.max(*furthest);
+        }
     }
 
     /// A store that says that it is at the mark has the state of the mark.

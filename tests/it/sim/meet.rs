@@ -105,6 +105,22 @@ impl World<'_> {
                 self.log.evict(name);
                 self.take(at, step, now)
             }
+            Fate::OffsetsGone => {
+                self.take(at, step, now)?;
+                // A broker forgets those of a group that has no members.
+                self.die(at);
+                self.die(1 - at);
+                // With nothing left to read nobody would commit again, and the run would have no end.
+                let goes_on = |number| {
+                    let committed = self.log.committed(number).map_or(0, |committed| committed.offset);
+                    committed < self.log.input_range(number).end
+                };
+                if (0..self.partitions).all(goes_on) {
+                    self.note_furthest();
+                    self.log.forget_offsets();
+                }
+                Ok(())
+            }
             Fate::StoreFails => {
                 self.nodes[at].store.refuses.store(true, Ordering::Relaxed);
                 let done = self.take(at, step, now);

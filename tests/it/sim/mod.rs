@@ -119,7 +119,7 @@ fn swarm() {
 }
 
 /// What the swarm must have gone through.
-const REACHED: [&str; 26] = [
+const REACHED: [&str; 27] = [
     "decided",
     "erased",
     "revoked",
@@ -141,6 +141,7 @@ const REACHED: [&str; 26] = [
     "fresh",
     "no_store",
     "not_read_back",
+    "offsets_lost",
     "trouble",
     "hangs",
     "old",

@@ -35,9 +35,11 @@ pub enum Fate {
     Rots,
     /// A value of this worker's store disappears without a sign.
     Vanishes,
+    /// Nobody is there any more, and the group's offsets are gone.
+    OffsetsGone,
 }
 
-pub const FAULTS: [Fate; 15] = [
+pub const FAULTS: [Fate; 16] = [
     Fate::Fails,
     Fate::UnknownDone,
     Fate::UnknownNot,
@@ -53,6 +55,7 @@ pub const FAULTS: [Fate; 15] = [
     Fate::StoreFails,
     Fate::Rots,
     Fate::Vanishes,
+    Fate::OffsetsGone,
 ];
 
 /// A mistake that somebody could make in the lane, its store or the order of things. The checks

@@ -3,6 +3,7 @@
 //! The workers run the very `Dispatch`, `Lane` and `take_over` that production runs. A step is one
 //! command, or one look at what has arrived; before each, its fate is asked.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -74,6 +75,8 @@ pub struct World<'f> {
     pub(super) folded: Rc<Vec<Folded>>,
     /// How far the decisions of each partition were compared: the next offset, and how many.
     pub(super) compared: Vec<(i64, usize)>,
+    /// The furthest offset that was ever committed in each partition.
+    pub(super) furthest: BTreeMap<i32, i64>,
     pub(super) now: u64,
     pub steps: usize,
     pub plant: Option<Plant>,
@@ -106,6 +109,7 @@ impl<'f> World<'f> {
             nodes,
             partitions,
             compared: vec![(0, 0); folded.len()],
+            furthest: BTreeMap::new(),
             folded,
             now: 0,
             steps: 0,
