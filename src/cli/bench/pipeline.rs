@@ -54,6 +54,26 @@ pub(super) struct Covered {
     broker: Option<u64>,
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of events and of nanoseconds, as rates for people")]
+impl Covered {
+    pub(super) const fn events(&self) -> i64 {
+        self.events
+    }
+
+    pub(super) fn events_per_second(&self) -> f64 {
+        let (from, to) = self.window;
+        (self.events.max(1) as f64 / to.duration_since(from).as_secs_f64()).round()
+    }
+
+    pub(super) fn events_per_cpu_second(&self) -> f64 {
+        (self.events.max(1) as f64 / (self.cpu_ns() as f64 / 1e9)).round()
+    }
+
+    fn cpu_ns(&self) -> u64 {
+        self.threads.values().sum()
+    }
+}
+
 /// How far the group comes, and what that costs the process.
 pub(super) struct Course<'c> {
     pub(super) connection: &'c Connection,
@@ -126,7 +146,7 @@ pub(super) fn report(
     let (from, to) = covered.window;
     let commits: Vec<_> =
         told.commits.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, took)| *took).collect();
-    let total: u64 = covered.threads.values().sum();
+    let total = covered.cpu_ns();
     let all = f64::from(options.warm()) + f64::from(options.events) + f64::from(options.rated());
     let mut bytes_out = BTreeMap::new();
     let outputs = ["decisions", "alerts", "revocations", "profiles", "rejected"];
@@ -143,8 +163,8 @@ pub(super) fn report(
         workers: ground.workers,
         commit_interval_ms: u64::try_from(ground.settings.run.commit_interval.as_millis())
             .unwrap_or(u64::MAX),
-        events_per_second: (events / to.duration_since(from).as_secs_f64()).round(),
-        events_per_cpu_second: (events / (total as f64 / 1e9)).round(),
+        events_per_second: covered.events_per_second(),
+        events_per_cpu_second: covered.events_per_cpu_second(),
         stages: stages(&threads, us(total), &told.between(from, to)),
         cpu_us_per_event: CpuCost { total: us(total), threads, broker: covered.broker.map(us) },
         bytes_out_per_event: (bytes_out.values().sum::<f64>() * 10.0).round() / 10.0,

@@ -1,4 +1,5 @@
-//! How long it is until a process serves: with an empty store, after a stop, after a kill.
+//! How long it is until a process serves: with an empty store, after a stop, after a kill; and what it does
+//! then, with so many users.
 //!
 //! The changelog is that of many users, drawn from simulated people after a year. Each start is measured
 //! from the process's first moment until a decision of every partition can be read by others: to decide,
@@ -8,6 +9,7 @@
 mod drawn;
 mod load;
 mod report;
+mod traffic;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -39,6 +41,9 @@ pub(in crate::cli) struct Options {
     /// Simulated people whose profiles after a year they are given.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     people: u32,
+    /// Events of these users that are decided in the end, most by few (Zipf, exponent 1); 0: none.
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(0..=50_000_000))]
+    events: u32,
     /// Workers, each a thread (default: one a core).
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
@@ -65,11 +70,11 @@ pub(super) fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failur
     })?;
     let progress = Progress::new();
     progress.says("people live through a year");
-    let profiles = drawn::profiles(options.people, options.seed, &world, now(), interrupt)?;
+    let people = drawn::people(options.people, options.seed, &world, now(), interrupt)?;
     progress.says("loading the changelog");
     let mut bell = Bell::new(options, &ground, world)?;
     bell.ring()?;
-    let loaded = load::changelog(&ground, &profiles, options.users, interrupt)?;
+    let loaded = load::changelog(&ground, &people, options.users, interrupt)?;
 
     progress.says("restoring");
     let (worker, restore) = started(options, &ground, &mut bell, interrupt)?;
@@ -80,7 +85,14 @@ pub(super) fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failur
     worker.kill();
     progress.says("after a kill");
     let (worker, after_kill) = started(options, &ground, &mut bell, interrupt)?;
-    worker.kill();
+    worker.end()?;
+    let traffic = match options.events {
+        0 => None,
+        _ => {
+            progress.says("users at work");
+            Some(traffic::measure(options, &ground, &people, &bell, interrupt)?)
+        }
+    };
     drop(progress);
 
     let report = Report {
@@ -96,6 +108,7 @@ pub(super) fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failur
         restore,
         after_stop,
         after_kill,
+        traffic,
     };
     ground.remove()?;
     print(&if options.json { report.as_json() } else { report.as_table() });
@@ -183,6 +196,11 @@ impl Bell {
 
     const fn partitions(&self) -> usize {
         self.users.len()
+    }
+
+    /// Records so far.
+    fn sent(&self) -> i64 {
+        i64::from(self.rung) * i64::try_from(self.users.len()).unwrap_or(0)
     }
 
     fn ring(&mut self) -> Result<(), Failure> {

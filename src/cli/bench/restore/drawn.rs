@@ -1,5 +1,6 @@
 //! Profiles to draw from: those of simulated people after a year.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::engine::enrich::builtin::Builtin;
 use crate::engine::policy::Policy;
 use crate::engine::step::{LIFETIME, Setting};
 use crate::model::decision::Basis;
-use crate::model::id::{Digest, Position};
+use crate::model::event::Event;
+use crate::model::id::{Digest, Position, UserKey};
 use crate::model::time::Timestamp;
 use crate::pipeline::profiles::Profiles;
 use crate::simulate::{Plan, Stream, World};
@@ -20,18 +22,25 @@ use crate::simulate::{Plan, Stream, World};
 /// The parts of one profile.
 pub(super) type Parts = Vec<(Part, Box<[u8]>)>;
 
+/// Somebody who has lived.
+pub(super) struct Person {
+    pub(super) profile: Parts,
+    /// The last events of the year.
+    pub(super) habits: Vec<Event<'static>>,
+}
+
 /// Lives `people` for a year that ends `now`, on every core.
-pub(super) fn profiles(
+pub(super) fn people(
     people: u32,
     seed: u64,
     world: &World,
     now: Timestamp,
     interrupt: &Interrupt,
-) -> Result<Vec<Parts>, Failure> {
+) -> Result<Vec<Person>, Failure> {
     let cores =
         std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let start = now.minus(YEAR);
-    let mut threads: Vec<JoinHandle<Result<Vec<Parts>, Failure>>> = Vec::new();
+    let mut threads: Vec<JoinHandle<Result<Vec<Person>, Failure>>> = Vec::new();
     for number in 0..cores.min(people) {
         let users = people / cores + u32::from(number < people % cores);
         let seed = seed.wrapping_add(u64::from(number));
@@ -53,7 +62,7 @@ pub(super) fn profiles(
     Ok(all)
 }
 
-fn lived(plan: &Plan, world: World, now: Timestamp, interrupt: &Interrupt) -> Result<Vec<Parts>, Failure> {
+fn lived(plan: &Plan, world: World, now: Timestamp, interrupt: &Interrupt) -> Result<Vec<Person>, Failure> {
     let policy = Policy::shipped("default")
         .ok_or_else(|| Failure::Internal("the policy `default` is not shipped".into()))?;
     let basis = Basis { policy: policy.digest, engine: REVISION, tables: Digest::ZERO, model: None };
@@ -61,6 +70,7 @@ fn lived(plan: &Plan, world: World, now: Timestamp, interrupt: &Interrupt) -> Re
     let (tables, mut enricher) = (Builtin::new(), Enricher::default());
     let mut stream = Stream::new(plan, world);
     let mut profiles = Profiles::new(plan.seed);
+    let mut habits = HashMap::<Arc<[u8]>, VecDeque<Event<'static>>>::new();
     let mut offset = 0;
     while stream.peek().is_some_and(|at| at < now) {
         if offset % INTERRUPTED_EVERY == 0 && interrupt.is_set() {
@@ -74,6 +84,12 @@ fn lived(plan: &Plan, world: World, now: Timestamp, interrupt: &Interrupt) -> Re
             .map_err(|damaged| Failure::Internal(damaged.to_string()))?
             .map_err(|rejected| Failure::Internal(rejected.detail))?;
         offset += 1;
+        let user = UserKey::new(&seen.event.tenant, &seen.event.user);
+        let last = habits.entry(user.as_bytes().into()).or_default();
+        if last.len() == HABITS {
+            last.pop_front();
+        }
+        last.push_back(seen.event);
     }
     let mut all: Vec<(Arc<[u8]>, Parts)> = Vec::new();
     let saved = profiles.save::<std::convert::Infallible>(|user, part, state| {
@@ -86,10 +102,18 @@ fn lived(plan: &Plan, world: World, now: Timestamp, interrupt: &Interrupt) -> Re
         Ok(())
     });
     match saved {
-        Ok(()) => Ok(all.into_iter().map(|(_, parts)| parts).collect()),
+        Ok(()) => Ok(all
+            .into_iter()
+            .map(|(user, profile)| Person {
+                profile,
+                habits: habits.remove(&user).unwrap_or_default().into(),
+            })
+            .collect()),
     }
 }
 
+/// Some of a login, what follows it and what is typed meanwhile.
+const HABITS: usize = 12;
 const DAYS: u32 = 365;
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const INTERRUPTED_EVERY: i64 = 4_096;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::ground::Ground;
 use super::super::{Failure, Interrupt};
-use super::drawn::Parts;
+use super::drawn::Person;
 use crate::adapters::kafka::{KafkaLedger, KafkaSource, decisions};
 use crate::model::id::{Digest, UserKey};
 use crate::pipeline::intake::partition_of;
@@ -31,11 +31,11 @@ pub(super) fn name(number: u32) -> String {
     format!("user-{number:07}")
 }
 
-/// Writes a profile for each of `users`, drawn from `profiles` in turn, under a mark that every
+/// Writes a profile for each of `users`, drawn from `people` in turn, under a mark that every
 /// partition's input has come to: it needs a record there.
 pub(super) fn changelog(
     ground: &Ground,
-    profiles: &[Parts],
+    people: &[Person],
     users: u32,
     interrupt: &Interrupt,
 ) -> Result<Loaded, Failure> {
@@ -54,19 +54,19 @@ pub(super) fn changelog(
 
     let mut loaded = Loaded::default();
     let (mut units, mut key, mut open) = (empty(ground.partitions), Vec::new(), 0);
-    for (number, parts) in (0..users).zip(profiles.iter().cycle()) {
+    for (number, person) in (0..users).zip(people.iter().cycle()) {
         let user = user(number);
         let partition = partition_of(user.as_bytes(), ground.partitions);
         let unit = usize::try_from(partition).ok().and_then(|partition| units.get_mut(partition));
         let Some(unit) = unit else { continue };
         let before = unit.size();
-        for (part, state) in parts {
+        for (part, state) in &person.profile {
             key.clear();
             part.write_key(user.as_bytes(), &mut key);
             let at = unit.key(&key);
             unit.push(Output::Profiles, 0, at, |out| wire::profile(*part, state, out));
         }
-        loaded.parts += parts.len() as u64;
+        loaded.parts += person.profile.len() as u64;
         open += unit.size() - before;
         if open >= TRANSACTION_BYTES || number + 1 == users {
             if interrupt.is_set() {

@@ -21,6 +21,18 @@ pub(super) struct Report {
     pub(super) restore: Start,
     pub(super) after_stop: Start,
     pub(super) after_kill: Start,
+    pub(super) traffic: Option<Traffic>,
+}
+
+/// Users at work, most of them hardly ever.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Traffic {
+    pub(super) events: i64,
+    pub(super) events_per_second: f64,
+    pub(super) events_per_cpu_second: f64,
+    pub(super) resident_bytes_max: u64,
+    /// Of the store, afterwards.
+    pub(super) disk_bytes: u64,
 }
 
 /// From a process's first moment on.
@@ -81,6 +93,16 @@ impl Report {
         row("resident", &|_, start| mib(start.resident_bytes));
         row("resident at most", &|_, start| mib(start.resident_bytes_max));
         let _written = write!(text, "\na stop took {stop_seconds:.2} s");
+        if let Some(traffic) = &self.traffic {
+            let Traffic { events, events_per_second, events_per_cpu_second, .. } = traffic;
+            let _written = write!(
+                text,
+                "\n{events} events, most by few: {events_per_second:.0}/s, {events_per_cpu_second:.0} a CPU second, \
+                 resident at most {}, {} on disk",
+                mib(traffic.resident_bytes_max),
+                mib(traffic.disk_bytes),
+            );
+        }
         text
     }
 }
