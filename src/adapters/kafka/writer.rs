@@ -163,27 +163,35 @@ fn attempt<'a>(
     if let Some(stages) = stages {
         stages.lap(Stage::Produce);
     }
-    let delivered = handed_over.and_then(|sent| drain(producer, deliveries, sent));
-    match delivered {
-        Ok(()) => {}
-        // The next call of a transaction that failed tells why.
-        Err(Trouble::Purged) => {
-            let told = producer.send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT);
-            return Err(match told {
-                Err(error) => verdict(producer, "delivery", &error, true),
-                Ok(()) => abort(producer, Trouble::Aborted("deliveries were given up".into())),
-            });
-        }
-        Err(trouble) => return Err(abort(producer, trouble)),
-    }
+    let given_up = |trouble| given_up(producer, trouble, (offsets, group));
+    let sent = handed_over.map_err(given_up)?;
     halts::reach(Point::AfterProduce);
+    // While the records are on their way: they and the offsets become true together or not at all, and
+    // so only the longer of the two is waited for.
     producer
         .send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT)
         .map_err(|error| verdict(producer, "send offsets", &error, true))?;
+    drain(producer, deliveries, sent).map_err(given_up)?;
     halts::reach(Point::AfterOffsets);
     producer.commit_transaction(COMMIT_TIMEOUT).map_err(|error| verdict(producer, "commit", &error, true))?;
     halts::reach(Point::AfterCommit);
     Ok(())
+}
+
+/// Ends a transaction of which not every record was delivered.
+fn given_up(
+    producer: &ThreadedProducer<Deliveries>,
+    trouble: Trouble,
+    (offsets, group): Progress<'_>,
+) -> Trouble {
+    if !matches!(trouble, Trouble::Purged) {
+        return abort(producer, trouble);
+    }
+    // The next call of a transaction that failed tells why.
+    match producer.send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT) {
+        Err(error) => verdict(producer, "delivery", &error, true),
+        Ok(()) => abort(producer, Trouble::Aborted("deliveries were given up".into())),
+    }
 }
 
 /// Enqueues every record and returns how many there were.
