@@ -55,19 +55,21 @@ impl Sent {
 /// A decision that came: its partition, the offset of its event, and when.
 type Seen = (i32, i64, Instant);
 
-/// Reads the decisions of a topic on a thread of its own while `send` sends.
+/// Reads the decisions of a topic on a thread of its own while `send` sends; `ends` are the next offsets of
+/// the input. What was sent before may become visible now: a group's offsets are, a moment before.
 pub(super) fn measure(
     connection: &Connection,
     topic: &str,
-    partitions: i32,
+    ends: &[i64],
     expected: usize,
     send: impl FnOnce() -> Result<Sent, Failure>,
 ) -> Result<Quantiles, Failure> {
+    let partitions = i32::try_from(ends.len()).unwrap_or(i32::MAX);
     let follower = Follower::new(connection, topic, partitions)?;
     follower.begin()?;
     let stop = AtomicBool::new(false);
     let (sent, seen) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read(&follower, expected, &stop));
+        let reading = scope.spawn(|| read(&follower, ends, expected, &stop));
         let sent = send();
         if sent.is_err() {
             stop.store(true, Ordering::Relaxed);
@@ -89,13 +91,17 @@ pub(super) fn measure(
     Ok(Quantiles::of(times))
 }
 
-fn read(follower: &Follower, expected: usize, stop: &AtomicBool) -> Vec<Seen> {
+fn read(follower: &Follower, ends: &[i64], expected: usize, stop: &AtomicBool) -> Vec<Seen> {
+    let is_sent = |partition: i32, offset| {
+        let end = usize::try_from(partition).ok().and_then(|partition| ends.get(partition));
+        end.is_some_and(|end| offset >= *end)
+    };
     let mut seen = Vec::with_capacity(expected);
     let mut heard = Instant::now();
     while seen.len() < expected && heard.elapsed() < SILENCE_MAX && !stop.load(Ordering::Relaxed) {
         let one = follower.next(WAIT, |record| {
             let mark = record.value.and_then(decisions::avro)?;
-            Some((record.partition, mark.offset, Instant::now()))
+            is_sent(record.partition, mark.offset).then(|| (record.partition, mark.offset, Instant::now()))
         });
         if let Some(one) = one.flatten() {
             heard = one.2;

@@ -46,10 +46,9 @@ pub(super) fn run(
     };
     let covered = course.cover(&broker(ground), interrupt)?;
     let input = Follower::new(&connection, &ground.copies.events, ground.partitions)?.ends()?;
-    let latency =
-        latency::measure(&connection, &ground.copies.decisions, ground.partitions, load.rated(), || {
-            load.again(&ground.copies.events, ground.partitions, &input, interrupt)
-        })?;
+    let latency = latency::measure(&connection, &ground.copies.decisions, &input, load.rated(), || {
+        load.again(&ground.copies.events, ground.partitions, &input, interrupt)
+    })?;
     let told = members.finish()?;
     report("pass", options, ground, &ground.copies, &covered, &told, latency)
 }

@@ -38,7 +38,7 @@ pub(super) fn run(
     let latency = latency::measure(
         &ground.connection,
         &ground.names.decisions,
-        ground.partitions,
+        &input,
         usize::try_from(rated).unwrap_or(usize::MAX),
         || load.at_rate(ground, rated, &input, interrupt),
     )?;
