@@ -143,29 +143,11 @@ pub fn take_over(
         // Units that decided nothing leave no change behind: the store's own mark counts.
         filling.last = spot.map(|spot| spot.mark);
     }
-    let mut trouble = None;
     let end = ledger.changes(partition, from, &mut |change| {
-        let told = filling.take(&change).map(|full| {
-            let records = filling.records;
-            !full
-                || progress(Progress {
-                    partition,
-                    records,
-                    offset: change.offset,
-                    end: ground.profiles.end,
-                    because,
-                })
-        });
-        match told {
-            Ok(true) => return true,
-            Ok(false) => trouble = Some(Trouble::BrokenOff),
-            Err(error) => trouble = Some(error),
-        }
-        false
+        let (offset, end) = (change.offset, ground.profiles.end);
+        filling.visit(&change, |records| progress(Progress { partition, records, offset, end, because }))
     })?;
-    if let Some(trouble) = trouble {
-        return Err(trouble);
-    }
+    filling.sound()?;
     plan.positions.profiles = Some(end);
     let held = filling.finish(&plan)?;
     let changes = filling.records;
@@ -211,6 +193,8 @@ pub(super) struct Filling<'s> {
     /// Of the last change taken.
     pub(super) last: Option<Mark>,
     pub(super) records: u64,
+    /// Why the visit of the changelog was ended.
+    trouble: Option<Trouble>,
 }
 
 impl<'s> Filling<'s> {
@@ -218,11 +202,31 @@ impl<'s> Filling<'s> {
         partition: i32,
         write: &'s mut dyn FnMut(&Batch) -> Result<Checkpoint, StoreError>,
     ) -> Self {
-        Self { partition, write, batch: Batch::default(), bytes: 0, last: None, records: 0 }
+        Self { partition, write, batch: Batch::default(), bytes: 0, last: None, records: 0, trouble: None }
+    }
+
+    /// Takes one change; `false` ends the visit. `goes_on` is told of every batch that was written, and by
+    /// how many records there were.
+    pub(super) fn visit(&mut self, change: &Change<'_>, goes_on: impl FnOnce(u64) -> bool) -> bool {
+        let done = match self.take(change) {
+            Ok(true) if !goes_on(self.records) => Err(Trouble::BrokenOff),
+            Ok(_) => Ok(()),
+            Err(trouble) => Err(trouble),
+        };
+        self.trouble = done.err();
+        self.trouble.is_none()
+    }
+
+    /// Whether all was visited that there was.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn sound(&mut self) -> Result<(), Trouble> {
+        self.trouble.take().map_or(Ok(()), Err)
     }
 
     /// Takes one change; `true` when that filled a batch, which is then written.
-    pub(super) fn take(&mut self, change: &Change<'_>) -> Result<bool, Trouble> {
+    fn take(&mut self, change: &Change<'_>) -> Result<bool, Trouble> {
         let Change { key, value, mark, offset } = *change;
         let bad = |what: String| Trouble::Refused {
             partition: self.partition,

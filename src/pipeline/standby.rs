@@ -101,21 +101,12 @@ impl Standby {
         }
         let mut write = |batch: &Batch| store.apply_batch(partition, batch);
         let mut filling = Filling::new(partition, &mut write);
-        let mut trouble = None;
         if self.next < range.end {
             changelog.changes(partition, self.next..range.end, &mut |change| {
-                let told = filling.take(&change).map(|full| !full || behind(range.end - change.offset - 1));
-                match told {
-                    Ok(true) => return true,
-                    Ok(false) => trouble = Some(Trouble::BrokenOff),
-                    Err(error) => trouble = Some(error),
-                }
-                false
+                filling.visit(&change, |_| behind(range.end - change.offset - 1))
             })?;
         }
-        if let Some(trouble) = trouble {
-            return Err(trouble);
-        }
+        filling.sound()?;
         if let Some(mark) = filling.last {
             let positions = Positions { decision: None, profiles: Some(range.end) };
             filling.write(Some(Spot { mark, positions }))?;
