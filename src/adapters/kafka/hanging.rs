@@ -6,7 +6,7 @@
 use rdkafka::consumer::Consumer as _;
 
 use super::ledger::topic_of;
-use super::readers::{QUESTION_TIMEOUT, Readers, watermarks};
+use super::readers::{QUESTION_TIMEOUT, Readers, question, watermarks};
 use super::topics::Names;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Hanging, Output};
@@ -32,14 +32,25 @@ pub(super) fn in_outputs(
     Ok(None)
 }
 
-/// The same where the broker keeps the group's offsets, if it lets us see that.
-pub(super) fn in_offsets(readers: &Readers, group: &str) -> Option<Hanging> {
-    let metadata = readers.uncommitted.fetch_metadata(Some(OFFSETS), QUESTION_TIMEOUT).ok()?;
-    let count = metadata.topics().iter().find(|topic| topic.name() == OFFSETS)?.partitions().len();
-    let partition = offsets_partition(group, i32::try_from(count).ok()?)?;
-    let high = watermarks(&readers.uncommitted, OFFSETS, partition).ok()?.end;
-    let offset = watermarks(&readers.committed, OFFSETS, partition).ok()?.end;
-    (offset < high).then(|| Hanging { topic: OFFSETS.to_owned(), partition, offset })
+/// The same where the broker keeps the group's offsets. Where nobody may look, none is found.
+pub(super) fn in_offsets(readers: &Readers, group: &str) -> Result<Option<Hanging>, Failure> {
+    match looked_up(readers, group) {
+        Err(Failure::Fatal(_)) => Ok(None),
+        looked => looked,
+    }
+}
+
+fn looked_up(readers: &Readers, group: &str) -> Result<Option<Hanging>, Failure> {
+    let metadata = readers
+        .uncommitted
+        .fetch_metadata(Some(OFFSETS), QUESTION_TIMEOUT)
+        .map_err(|error| question(&format!("partitions of `{OFFSETS}`"), &error))?;
+    let found = metadata.topics().iter().find(|topic| topic.name() == OFFSETS);
+    let count = found.and_then(|topic| i32::try_from(topic.partitions().len()).ok());
+    let Some(partition) = count.and_then(|count| offsets_partition(group, count)) else { return Ok(None) };
+    let high = watermarks(&readers.uncommitted, OFFSETS, partition)?.end;
+    let offset = watermarks(&readers.committed, OFFSETS, partition)?.end;
+    Ok((offset < high).then(|| Hanging { topic: OFFSETS.to_owned(), partition, offset }))
 }
 
 /// Java's hash of the group's name, over as many partitions as there are.

@@ -227,14 +227,19 @@ impl Ledger for KafkaLedger {
         let own = self.placement == Placement::OwnPartition;
         let committed = match self.committed(partition) {
             // An offset that is part of an open transaction is not told, however long one waits.
-            Err(failure @ Failure::Unreachable(_)) if own => {
+            Err(Failure::Unreachable(untold)) if own => {
                 let group = self.connection.group().to_owned();
                 let (names, outputs) = (self.names.clone(), self.outputs());
                 let readers = self.readers()?;
-                let found = hanging::in_outputs(readers, &names, outputs, partition)?;
-                let Some(hanging) = found.or_else(|| hanging::in_offsets(readers, &group)) else {
-                    return Err(failure);
+                let found = match hanging::in_outputs(readers, &names, outputs, partition)? {
+                    None => hanging::in_offsets(readers, &group).map_err(|why| {
+                        Failure::Unreachable(format!(
+                            "{untold}, and whether a transaction holds it back: {why}"
+                        ))
+                    })?,
+                    found => found,
                 };
+                let Some(hanging) = found else { return Err(Failure::Unreachable(untold)) };
                 let (nothing, witness) = (0..0, Witness::Never);
                 return Ok(Ground {
                     committed: None,
