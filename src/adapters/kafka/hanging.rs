@@ -53,10 +53,11 @@ fn looked_up(readers: &Readers, group: &str) -> Result<Option<Hanging>, Failure>
     Ok((offset < high).then(|| Hanging { topic: OFFSETS.to_owned(), partition, offset }))
 }
 
-/// Java's hash of the group's name, over as many partitions as there are.
+/// Java's hash of the group's name, without its sign (of the least number nothing is left), over as many
+/// partitions as there are.
 fn offsets_partition(group: &str, count: i32) -> Option<i32> {
     let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-    (hash & i32::MAX).checked_rem(count)
+    hash.checked_abs().unwrap_or(0).checked_rem(count)
 }
 
 const OFFSETS: &str = "__consumer_offsets";
@@ -67,8 +68,9 @@ mod tests {
 
     #[test]
     fn offsets_lie_where_java_puts_them() {
-        // "abc".hashCode() is 96354, and the other's is the least number there is.
+        // "abc".hashCode() is 96354, the second's is below zero, and the third's the least number there is.
         assert_eq!(offsets_partition("abc", 50), Some(96354 % 50));
+        assert_eq!(offsets_partition("ward-18811-w21", 50), Some(399_065_111 % 50));
         assert_eq!(offsets_partition("polygenelubricants", 50), Some(0));
         assert_eq!(offsets_partition("abc", 0), None);
     }
