@@ -151,6 +151,28 @@ fn a_dropped_partition_is_gone_and_can_begin_anew() {
     });
 }
 
+/// Whoever looks at a partition while it is dropped must not bring back what was dropped.
+#[test]
+fn a_partition_that_is_looked_at_while_it_is_dropped_begins_anew() {
+    check(|store| {
+        std::thread::scope(|scope| {
+            let dropping = scope.spawn(|| {
+                for round in 0..300 {
+                    store.drop_partition(3).unwrap();
+                    store.apply_batch(3, &batch(&format!("ada={round}"), spot(1))).unwrap();
+                    assert_eq!(value(store, 3, "ada"), Some(round.to_string()), "round {round}");
+                    store.verify(3, &mut |_| ()).unwrap();
+                }
+            });
+            while !dropping.is_finished() {
+                // Sound or not, as far as the drop has come.
+                drop(store.verify(3, &mut |_| ()));
+            }
+        });
+        assert_eq!(value(store, 3, "ada").as_deref(), Some("299"));
+    });
+}
+
 #[test]
 fn sums_follow_every_write() {
     check(|store| {

@@ -24,7 +24,14 @@ pub struct SledStore {
     db: sled::Db,
     folder: PathBuf,
     count_held: CountHeld,
-    trees: Mutex<BTreeMap<i32, Arc<Held>>>,
+    trees: Mutex<Trees>,
+}
+
+#[derive(Debug, Default)]
+struct Trees {
+    held: BTreeMap<i32, Arc<Held>>,
+    /// Partitions that were dropped so far.
+    dropped: u64,
 }
 
 /// What opening found.
@@ -140,20 +147,30 @@ impl SledStore {
         self
     }
 
-    fn trees(&self) -> MutexGuard<'_, BTreeMap<i32, Arc<Held>>> {
+    fn trees(&self) -> MutexGuard<'_, Trees> {
         self.trees.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tree of a partition, made if it is not there.
     fn held(&self, partition: i32) -> Result<Arc<Held>, StoreError> {
-        if let Some(held) = self.trees().get(&partition) {
-            return Ok(Arc::clone(held));
+        loop {
+            let dropped = {
+                let trees = self.trees();
+                if let Some(held) = trees.held.get(&partition) {
+                    return Ok(Arc::clone(held));
+                }
+                trees.dropped
+            };
+            let tree = guarded(partition, || self.db.open_tree(name(partition)))?;
+            let checkpoint = read_checkpoint(partition, &tree)?;
+            let held = Arc::new(Held { tree, sums: Mutex::new(Sums { checkpoint, reading: None }) });
+            let mut trees = self.trees();
+            // What was opened before a drop may be what was dropped: kept, it would be written to for ever,
+            // and nothing of it would be found again.
+            if trees.dropped == dropped {
+                return Ok(Arc::clone(trees.held.entry(partition).or_insert(held)));
+            }
         }
-        let tree = guarded(partition, || self.db.open_tree(name(partition)))?;
-        let checkpoint = read_checkpoint(partition, &tree)?;
-        let held = Arc::new(Held { tree, sums: Mutex::new(Sums { checkpoint, reading: None }) });
-        self.trees().insert(partition, Arc::clone(&held));
-        Ok(held)
     }
 
     /// Runs `read` over every part after `after`.
@@ -194,7 +211,7 @@ impl StateStore for SledStore {
             return Ok(None);
         }
         // Read again what is on the disk, whatever was held before.
-        self.trees().remove(&partition);
+        self.trees().held.remove(&partition);
         let held = self.held(partition)?;
         let checkpoint = held.sums().checkpoint;
         let filter = guarded(partition, || {
@@ -302,8 +319,13 @@ impl StateStore for SledStore {
     }
 
     fn drop_partition(&self, partition: i32) -> Result<(), StoreError> {
-        self.trees().remove(&partition);
         let dropped = caught(|| self.db.drop_tree(name(partition)).and_then(|_| self.db.flush()));
+        // Only now: whoever looks meanwhile would open it again.
+        {
+            let mut trees = self.trees();
+            trees.held.remove(&partition);
+            trees.dropped += 1;
+        }
         dropped.map(drop).map_err(|why| {
             // The tree cannot be dropped from inside; at the next start the folder goes as a whole.
             self.leave_word(&why);
