@@ -83,6 +83,7 @@ pub(super) fn begin(
     let Files { policy, tables } = watched;
     let mut reload = Reload { settings: settings.clone(), policy, tables, current, status };
     let run = move || {
+        give_way();
         let mut looked = Instant::now();
         while !stop.is_set() {
             std::thread::sleep(PAUSE);
@@ -94,6 +95,15 @@ pub(super) fn begin(
     };
     let started = std::thread::Builder::new().name("reload".into()).spawn(run);
     started.map(drop).map_err(|error| Failure::Internal(format!("thread reload: {error}")))
+}
+
+/// A database of a hundred megabytes is read and summed up on a core that a lane may want: it can wait. On
+/// Linux this is about the thread alone; elsewhere it would be about the process.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
+        tracing::debug!(%error, "files are read with the priority of everything else");
+    }
 }
 
 struct Reload {
@@ -223,6 +233,9 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 const PAUSE: Duration = Duration::from_millis(100);
+/// The niceness that asks for the least.
+#[cfg(target_os = "linux")]
+const LEAST_PRIORITY: i32 = 19;
 /// How long a file must not change before it is read.
 const SETTLE: Duration = Duration::from_millis(250);
 /// A file that is written to for ever is read all the same.
