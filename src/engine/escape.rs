@@ -10,6 +10,10 @@ pub(crate) fn first_escaped(text: &[u8]) -> Option<usize> {
             return Some(number * 8 + marks.trailing_zeros() as usize / 8);
         }
     }
+    // The last eight, of which the words have seen some already: nearly always that is the end of it.
+    if text.last_chunk().is_some_and(|last| marks(u64::from_le_bytes(*last)) == 0) {
+        return None;
+    }
     let at = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
     Some(words.len() * 8 + at)
 }

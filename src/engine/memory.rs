@@ -8,11 +8,16 @@
 /// What up to `2 * PLACES` texts mean. Empty until there is something to keep.
 #[derive(Debug)]
 pub(crate) struct Memory<V, const PLACES: usize> {
-    places: Box<[[Kept<V>; 2]]>,
+    places: Box<[[Option<Kept<V>>; 2]]>,
 }
 
-/// A text, and what it means.
-type Kept<V> = Option<(Box<[u8]>, V)>;
+#[derive(Debug)]
+struct Kept<V> {
+    /// Tells nearly all other texts apart, without a look at where the text lies.
+    mixed: u64,
+    text: Vec<u8>,
+    value: V,
+}
 
 impl<V, const PLACES: usize> Default for Memory<V, PLACES> {
     fn default() -> Self {
@@ -23,34 +28,54 @@ impl<V, const PLACES: usize> Default for Memory<V, PLACES> {
 impl<V: Copy, const PLACES: usize> Memory<V, PLACES> {
     /// What `text` means, if it is remembered.
     pub(crate) fn get(&mut self, text: &[u8]) -> Option<V> {
-        let [last, other] = self.places.get_mut(Self::place_of(text))?;
-        let find =
-            |one: &Kept<V>| one.as_ref().filter(|(known, _)| **known == *text).map(|(_, value)| *value);
-        if let Some(value) = find(last) {
-            return Some(value);
+        self.find(text, mix(text))
+    }
+
+    fn find(&mut self, text: &[u8], mixed: u64) -> Option<V> {
+        let pair = self.places.get_mut(place_of::<PLACES>(mixed))?;
+        let is =
+            |one: &Option<Kept<V>>| one.as_ref().is_some_and(|kept| kept.mixed == mixed && kept.text == text);
+        let [last, other] = pair;
+        if !is(last) {
+            if !is(other) {
+                return None;
+            }
+            std::mem::swap(last, other);
         }
-        std::mem::swap(last, other);
-        find(last)
+        last.as_ref().map(|kept| kept.value)
     }
 
     /// Remembers what [`Self::get`] was just asked for.
     pub(crate) fn put(&mut self, text: &[u8], value: V) {
+        self.keep(text, mix(text), value);
+    }
+
+    fn keep(&mut self, text: &[u8], mixed: u64, value: V) {
         if text.len() > TEXT_BYTES_MAX {
             return;
         }
         if self.places.is_empty() {
             self.places = std::iter::repeat_with(|| [None, None]).take(PLACES).collect();
         }
-        if let Some([last, _]) = self.places.get_mut(Self::place_of(text)) {
-            *last = Some((text.into(), value));
+        let Some([last, other]) = self.places.get_mut(place_of::<PLACES>(mixed)) else { return };
+        std::mem::swap(last, other);
+        match last {
+            Some(kept) => {
+                kept.mixed = mixed;
+                kept.text.clear();
+                kept.text.extend_from_slice(text);
+                kept.value = value;
+            }
+            None => *last = Some(Kept { mixed, text: text.to_vec(), value }),
         }
     }
 
     /// What `text` means, as `make` says when it is asked for the first time.
     pub(crate) fn get_or(&mut self, text: &[u8], make: impl FnOnce() -> V) -> V {
-        self.get(text).unwrap_or_else(|| {
+        let mixed = mix(text);
+        self.find(text, mixed).unwrap_or_else(|| {
             let value = make();
-            self.put(text, value);
+            self.keep(text, mixed, value);
             value
         })
     }
@@ -60,11 +85,11 @@ impl<V: Copy, const PLACES: usize> Memory<V, PLACES> {
     pub(crate) fn len(&self) -> usize {
         self.places.iter().flatten().flatten().count()
     }
+}
 
-    fn place_of(text: &[u8]) -> usize {
-        const { assert!(PLACES.is_power_of_two()) };
-        usize::try_from(mix(text) >> (64 - PLACES.trailing_zeros())).unwrap_or(0)
-    }
+fn place_of<const PLACES: usize>(mixed: u64) -> usize {
+    const { assert!(PLACES.is_power_of_two()) };
+    usize::try_from(mixed >> (64 - PLACES.trailing_zeros())).unwrap_or(0)
 }
 
 /// Spreads texts over places; a clash costs what it saves, so nothing stronger is needed.

@@ -100,8 +100,9 @@ struct Scratch {
     key: Vec<u8>,
     value: Vec<u8>,
     id: String,
-    /// The seat that a step is working on, and what sat there before if that stands nowhere else.
-    at_risk: Option<(Seat, Option<Box<Profile>>)>,
+    /// The seat that a step is working on, and whether what sat there before stands nowhere but in `before`.
+    at_risk: Option<(Seat, bool)>,
+    before: Profile,
     unit: Option<Unit>,
     touched: Vec<Seat>,
 }
@@ -220,8 +221,11 @@ impl Lane {
             return Err(Refused::lost_seat(self.partition));
         };
         let changed = !profile.changed().is_empty();
-        // Cloned only for a user whom the open unit has changed already: others can be read again.
-        self.scratch.at_risk = Some((seat, changed.then(|| Box::new(profile.clone()))));
+        // Copied only of a user whom the open unit has changed already: others can be read again.
+        if changed {
+            self.scratch.before.clone_from(profile);
+        }
+        self.scratch.at_risk = Some((seat, changed));
         with.lap(Stage::Load);
         let stepped = step(profile, &seen, position, &with.setting);
         if !profile.changed().is_empty() && self.cache.touch(seat) {
@@ -257,10 +261,10 @@ impl Lane {
 
     /// What the step had done to the profile did not happen.
     fn undo(&mut self) {
-        let Some((seat, before)) = self.scratch.at_risk.take() else { return };
-        match (before, self.cache.profile_mut(seat)) {
-            (Some(before), Some(profile)) => *profile = *before,
-            _ => {
+        let Some((seat, changed)) = self.scratch.at_risk.take() else { return };
+        match self.cache.profile_mut(seat).filter(|_| changed) {
+            Some(profile) => std::mem::swap(profile, &mut self.scratch.before),
+            None => {
                 // The seat will be somebody else's: no list may name it.
                 self.open.touched.retain(|touched| *touched != seat);
                 if let Some(pending) = &mut self.pending {
