@@ -1,9 +1,9 @@
 //! What can be seen only across users: from where they come together, what was seen of each there, and
 //! what is known of a place from which many came.
 
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::id::append_hex;
 use super::time::Timestamp;
 
 /// What many users can have in common: a network of addresses, or one device.
@@ -21,26 +21,19 @@ impl Origin {
     /// Appends the key of a record about it: `tenant/net:81.2.69.0/24`, `tenant/dev:0f…` in 16 digits.
     pub fn write_key(self, tenant: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(tenant.as_bytes());
-        match self {
+        let mut text = String::new();
+        let written = match self {
             Self::Network(prefix) => match prefix.to_be_bytes() {
-                [V4_PREFIX, _, _, _, _, a, b, c] => {
-                    out.extend_from_slice(b"/net:");
-                    for byte in [a, b, c] {
-                        out.extend_from_slice(itoa::Buffer::new().format(byte).as_bytes());
-                        out.push(b'.');
-                    }
-                    out.extend_from_slice(b"0/24");
-                }
+                [V4_PREFIX, _, _, _, _, a, b, c] => write!(text, "/net:{}/24", Ipv4Addr::new(a, b, c, 0)),
                 [_, a, b, c, d, e, f, g] => {
                     let address = [a, b, c, d, e, f, g, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-                    out.extend_from_slice(format!("/net:{}/56", Ipv6Addr::from(address)).as_bytes());
+                    write!(text, "/net:{}/56", Ipv6Addr::from(address))
                 }
             },
-            Self::Device(hash) => {
-                out.extend_from_slice(b"/dev:");
-                append_hex(&hash.to_be_bytes(), out);
-            }
-        }
+            Self::Device(hash) => write!(text, "/dev:{hash:016x}"),
+        };
+        debug_assert!(written.is_ok(), "a string takes what is written");
+        out.extend_from_slice(text.as_bytes());
     }
 
     /// Splits such a key. `None` when this version would not have written it.

@@ -178,11 +178,6 @@ hex_text!(Digest);
 hex_text!(Id128);
 
 /// Writes `bytes` as lower-case hex digits into `text`, which is twice as long.
-/// Appends two hex digits a byte.
-pub(super) fn append_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend(bytes.iter().flat_map(|byte| HEX.get(usize::from(*byte)).copied().unwrap_or_default()));
-}
-
 fn encode_hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
     let (pairs, _) = text.as_chunks_mut::<2>();
     for (pair, byte) in pairs.iter_mut().zip(bytes) {

@@ -199,7 +199,7 @@ fn read_json<'a, T: Record<'a> + Default>(
     meter: &mut Meter,
 ) -> Result<(), Rejected> {
     // Once for all of it: the reader would check every text by itself.
-    let Ok(value) = simdutf8::basic::from_utf8(value) else {
+    let Ok(value) = std::str::from_utf8(value) else {
         return Err(Rejected::new(Reject::Malformed, "is not UTF-8; JSON is"));
     };
     let mut quick = Quick::new(value);

@@ -83,7 +83,7 @@ impl RecordedLines {
     fn quickly(&mut self, line: &[u8]) -> Option<Recorded> {
         let is_of_facts = |at: &usize| line.get(..*at).is_some_and(|before| before.ends_with(FACTS));
         let facts = memchr::memrchr_iter(b'{', line).find(is_of_facts)?;
-        let mut quick = Quick::new(simdutf8::basic::from_utf8(line.get(facts..)?).ok()?);
+        let mut quick = Quick::new(std::str::from_utf8(line.get(facts..)?).ok()?);
         let facts = self.facts(&mut quick)?;
         quick.word(b",\"basis\":").ok()?;
         let basis = self.basis(&mut quick)?;

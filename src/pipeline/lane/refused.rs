@@ -32,11 +32,10 @@ impl From<Rejected> for Refused {
 /// `topic/partition/offset`: the id of an event whose producer gave it none, and the key of a
 /// rejected record.
 pub(super) fn fallback_id(id: &mut String, topic: &str, record: &Record<'_>) {
+    use std::fmt::Write as _;
     id.clear();
-    let (mut partition, mut offset) = (itoa::Buffer::new(), itoa::Buffer::new());
-    for part in [topic, "/", partition.format(record.partition), "/", offset.format(record.offset)] {
-        id.push_str(part);
-    }
+    // Writing into a string cannot fail.
+    let _written = write!(id, "{topic}/{}/{}", record.partition, record.offset);
 }
 
 pub(in crate::pipeline) fn panicked(panic: &(dyn std::any::Any + Send)) -> Rejected {
