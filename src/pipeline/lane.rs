@@ -100,9 +100,8 @@ struct Scratch {
     key: Vec<u8>,
     value: Vec<u8>,
     id: String,
-    /// The seat that a step is working on, and whether what sat there before stands nowhere but in `before`.
-    at_risk: Option<(Seat, bool)>,
-    before: Profile,
+    /// The seat that a step is working on, and what sat there before if that stands nowhere else.
+    at_risk: Option<(Seat, Option<Box<Profile>>)>,
     unit: Option<Unit>,
     touched: Vec<Seat>,
 }
@@ -221,11 +220,8 @@ impl Lane {
             return Err(Refused::lost_seat(self.partition));
         };
         let changed = !profile.changed().is_empty();
-        // Copied only of a user whom the open unit has changed already: others can be read again.
-        if changed {
-            self.scratch.before.clone_from(profile);
-        }
-        self.scratch.at_risk = Some((seat, changed));
+        // Cloned only for a user whom the open unit has changed already: others can be read again.
+        self.scratch.at_risk = Some((seat, changed.then(|| Box::new(profile.clone()))));
         with.lap(Stage::Load);
         let stepped = step(profile, &seen, position, &with.setting);
         if !profile.changed().is_empty() && self.cache.touch(seat) {
@@ -261,10 +257,10 @@ impl Lane {
 
     /// What the step had done to the profile did not happen.
     fn undo(&mut self) {
-        let Some((seat, changed)) = self.scratch.at_risk.take() else { return };
-        match self.cache.profile_mut(seat).filter(|_| changed) {
-            Some(profile) => std::mem::swap(profile, &mut self.scratch.before),
-            None => {
+        let Some((seat, before)) = self.scratch.at_risk.take() else { return };
+        match (before, self.cache.profile_mut(seat)) {
+            (Some(before), Some(profile)) => *profile = *before,
+            _ => {
                 // The seat will be somebody else's: no list may name it.
                 self.open.touched.retain(|touched| *touched != seat);
                 if let Some(pending) = &mut self.pending {

@@ -23,7 +23,7 @@ pub const MATURE_LOGINS: u32 = 10;
 pub const MATURE_DAYS: u16 = 5;
 
 /// What is known of one user.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Core {
     pub(crate) first_seen: Timestamp,
     /// The newest `occurred_at`.
@@ -45,48 +45,6 @@ pub struct Core {
     pub(crate) journal: Head,
     /// Which other parts exist.
     pub(crate) parts: PartSet,
-}
-
-impl Clone for Core {
-    fn clone(&self) -> Self {
-        let mut copy = Self::default();
-        copy.clone_from(self);
-        copy
-    }
-
-    /// Some kilobytes, most of them in place: copied once, and not by way of a new one.
-    fn clone_from(&mut self, from: &Self) {
-        let Self {
-            first_seen,
-            newest,
-            baseline,
-            batches,
-            sessions,
-            failures,
-            refused,
-            held,
-            recent,
-            standing,
-            case,
-            revoked,
-            reported,
-            glances,
-            journal,
-            parts,
-        } = from;
-        (self.first_seen, self.newest, self.batches) = (*first_seen, *newest, *batches);
-        self.baseline.clone_from(baseline);
-        self.sessions.clone_from(sessions);
-        self.failures.clone_from(failures);
-        self.refused.clone_from(refused);
-        self.held.clone_from(held);
-        self.recent.clone_from(recent);
-        self.standing.clone_from(standing);
-        (self.case, self.reported) = (*case, *reported);
-        self.revoked.clone_from(revoked);
-        self.glances.clone_from(glances);
-        (self.journal, self.parts) = (*journal, *parts);
-    }
 }
 
 impl Core {

@@ -181,18 +181,8 @@ pub const fn is_fix(class: Option<NetworkClass>) -> bool {
 }
 
 /// One chunk of the ring.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chunk(Vec<LearnStep>);
-
-impl Clone for Chunk {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-
-    fn clone_from(&mut self, from: &Self) {
-        self.0.clone_from(&from.0);
-    }
-}
 
 impl Chunk {
     #[must_use]

@@ -29,7 +29,7 @@ pub enum Error {
 }
 
 /// A user's profile as loaded for one step or several.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     exists: bool,
     core: Core,
@@ -44,42 +44,6 @@ pub struct Profile {
     /// Parts that are stored, so far as this profile knows: what `forget` must delete.
     stored: PartSet,
     changed: PartSet,
-}
-
-impl Clone for Profile {
-    fn clone(&self) -> Self {
-        let mut copy = Self::default();
-        copy.clone_from(self);
-        copy
-    }
-
-    /// Into the room that an older copy has.
-    fn clone_from(&mut self, from: &Self) {
-        let Self {
-            exists,
-            core,
-            keystroke,
-            mouse,
-            touch,
-            apps,
-            tokens,
-            workload,
-            checkpoint,
-            journal,
-            stored,
-            changed,
-        } = from;
-        (self.exists, self.stored, self.changed) = (*exists, *stored, *changed);
-        self.core.clone_from(core);
-        self.keystroke.clone_from(keystroke);
-        self.mouse.clone_from(mouse);
-        self.touch.clone_from(touch);
-        self.apps.clone_from(apps);
-        self.tokens.clone_from(tokens);
-        self.workload.clone_from(workload);
-        self.checkpoint.clone_from(checkpoint);
-        self.journal.clone_from(journal);
-    }
 }
 
 impl Profile {
