@@ -17,6 +17,7 @@ use crate::cli::Failure;
 use crate::config::Settings;
 use crate::engine::policy::Policy;
 use crate::model::id::Digest;
+use crate::ports::tables::Atlas;
 use crate::runtime::footing::{Current, Footing};
 use crate::runtime::status::{Concern, Status};
 use crate::runtime::stop::{Request, Stop};
@@ -83,7 +84,6 @@ pub(super) fn begin(
     let Files { policy, tables } = watched;
     let mut reload = Reload { settings: settings.clone(), policy, tables, current, status };
     let run = move || {
-        give_way();
         let mut looked = Instant::now();
         while !stop.is_set() {
             std::thread::sleep(PAUSE);
@@ -97,13 +97,22 @@ pub(super) fn begin(
     started.map(drop).map_err(|error| Failure::Internal(format!("thread reload: {error}")))
 }
 
-/// A database of a hundred megabytes is read and summed up on a core that a lane may want: it can wait. On
-/// Linux this is about the thread alone; elsewhere it would be about the process.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
-        tracing::debug!(%error, "files are read with the priority of everything else");
-    }
+/// Reads the tables with the least priority: a database of a hundred megabytes is read and summed up on a core
+/// that a lane may want. On a thread of its own, since niceness cannot be taken back, and who is nice must not
+/// hold what lanes wait for. On Linux it is the thread's alone; elsewhere it would be the process's.
+fn read_giving_way(settings: &Settings) -> Result<Arc<dyn Atlas>, Vec<String>> {
+    let read = || {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
+            tracing::debug!(%error, "tables are read with the priority of everything else");
+        }
+        tables(settings)
+    };
+    std::thread::scope(|scope| {
+        let reading = std::thread::Builder::new().name("tables".into()).spawn_scoped(scope, read);
+        let read = reading.map_err(|error| vec![format!("thread tables: {error}")])?;
+        read.join().unwrap_or_else(|_panic| Err(vec!["reading the tables panicked; please report it".into()]))
+    })
 }
 
 struct Reload {
@@ -149,7 +158,7 @@ impl Reload {
 
     fn read_tables(&mut self) {
         let began = Instant::now();
-        match tables(&self.settings) {
+        match read_giving_way(&self.settings) {
             Ok(tables) => {
                 let now = self.current.get();
                 let digest = tables.digest();
