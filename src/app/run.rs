@@ -22,12 +22,12 @@ use crate::adapters::kafka::{
 use crate::adapters::store::SledStore;
 use crate::cli::Failure;
 use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
-use crate::engine::baseline::held_in;
 use crate::engine::document::Mistake;
 use crate::engine::step::Lifetime;
 use crate::pipeline::dispatch::Pace;
 use crate::pipeline::lane;
 use crate::pipeline::recover::{Start, Wishes};
+use crate::pipeline::wire::held_in;
 use crate::runtime::custody::Custody;
 use crate::runtime::facts::Facts;
 use crate::runtime::footing::{Current, Footing};

@@ -1,7 +1,7 @@
 //! The records that only a lane writes: parts of profiles, the mark where nobody learned, and
 //! records that were not taken.
 
-use crate::engine::baseline::Part;
+use crate::engine::baseline::{Core, Part};
 use crate::engine::decode::Rejected;
 use crate::engine::emit::{
     ProfilePart, RejectedRecord, profile_avro, profile_read, rejected_avro, rejected_json,
@@ -40,6 +40,14 @@ pub fn state(value: &[u8], part: Part) -> Result<&[u8], String> {
         ));
     }
     Ok(read.state)
+}
+
+/// Observations that wait for an answer in a stored part; 0 where it cannot be read.
+#[must_use]
+pub fn held_in(key: &[u8], value: &[u8]) -> u64 {
+    let Some((_, Part::Core)) = Part::split_key(key) else { return 0 };
+    let core = state(value, Part::Core).ok().and_then(|state| Core::decode(state).ok());
+    core.map_or(0, |core| core.held.len() as u64)
 }
 
 /// Appends a record that was not taken, and why. `until` is the first offset after a gap.

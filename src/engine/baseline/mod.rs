@@ -34,4 +34,4 @@ pub use habits::{Baseline, Fix};
 pub use home::AtHome;
 pub use journal::{Checkpoint, Chunk, LearnStep, fold};
 pub use part::{Part, PartSet};
-pub use profile::{Profile, held_in};
+pub use profile::Profile;

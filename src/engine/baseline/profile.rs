@@ -274,15 +274,6 @@ impl Profile {
     }
 }
 
-/// Observations that wait for an answer in a stored part; 0 where it cannot be read.
-#[must_use]
-pub fn held_in(key: &[u8], value: &[u8]) -> u64 {
-    match Part::split_key(key) {
-        Some((_, Part::Core)) => Core::decode(value).map_or(0, |core| core.held.len() as u64),
-        _ => 0,
-    }
-}
-
 fn encode<T>(part: Option<&T>, write: impl FnOnce(&T)) -> bool {
     part.map(write).is_some()
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use wardstream::engine::baseline::held_in;
+use wardstream::engine::baseline::Core;
+use wardstream::engine::emit::profile_read;
 use wardstream::ports::ledger::{Output, Unit};
 use wardstream::ports::store::{Spot, StateStore as _};
 
@@ -109,11 +110,19 @@ impl World<'_> {
                 })
                 .map_err(|error| error.to_string())?;
             same(&format!("store of {}", node.name), number, &parts, &folded.profiles)?;
-            let held: u64 = parts.iter().map(|(key, value)| held_in(key, value)).sum();
+            let held: u64 = parts.iter().map(|(key, value)| held(key, value)).sum();
             same("held observations counted", number, &checkpoint.held, &held)?;
         }
         Ok(())
     }
+}
+
+/// Observations that wait for an answer in a stored part.
+fn held(key: &[u8], value: &[u8]) -> u64 {
+    if !key.ends_with(b"\0core") {
+        return 0;
+    }
+    Core::decode(profile_read(value).unwrap().state).unwrap().held().len() as u64
 }
 
 /// What a unit is counted as is what it carries.

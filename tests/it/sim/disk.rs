@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wardstream::adapters::store::MemoryStore;
-use wardstream::engine::baseline::held_in;
+use wardstream::pipeline::wire::held_in;
 use wardstream::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
 
 /// A store on a disk that can refuse, and lie.
