@@ -17,7 +17,7 @@ use crate::ports::source::Record;
 use crate::runtime::facts;
 use crate::runtime::networks::Sightings;
 use crate::runtime::relay;
-use crate::runtime::stop::Pulse;
+use crate::runtime::stop::{Pulse, Stop};
 use crate::runtime::worker::{Ended, Shared};
 
 /// The network lanes of this process.
@@ -50,28 +50,37 @@ pub(super) fn lanes(
     }
 }
 
-/// What the network lanes tell, as far as it is told, and where the reader goes on.
+/// What the network lanes tell, as far as it is told, and where the reader goes on. A broker that has gone
+/// away again is waited for; `None`: until the process was told to stop.
 ///
 /// # Errors
-/// When the broker does not answer, or refuses.
+/// When the broker refuses.
 pub(super) fn told(
     connection: &Connection,
     topic: &str,
     partitions: i32,
-) -> Result<(Table, Vec<i64>), KafkaFailure> {
+    stop: &Stop,
+) -> Result<Option<(Table, Vec<i64>)>, KafkaFailure> {
     let (mut table, mut ends) = (Table::default(), Vec::new());
-    let began = Instant::now();
     for partition in 0..partitions {
+        let began = Instant::now();
         let end = loop {
             match read(connection, topic, partition, &mut table) {
                 // A topic that was just made has no leader yet. What is read again says the same again.
-                Err(KafkaFailure::Refused { .. }) if began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(KafkaFailure::Refused { .. }) if began.elapsed() < PATIENCE => {}
+                Err(failure @ KafkaFailure::Unreachable { .. }) => {
+                    warn!(%failure, topic, "facts across users are not read yet");
+                }
                 end => break end?,
             }
+            if stop.is_set() {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
         };
         ends.push(end);
     }
-    Ok((table, ends))
+    Ok(Some((table, ends)))
 }
 
 fn read(

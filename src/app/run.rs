@@ -83,7 +83,9 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
         return signals.ended();
     };
 
-    let told = across::told(&connection, &names.networks, input.partitions)?;
+    let Some(told) = across::told(&connection, &names.networks, input.partitions, &stop)? else {
+        return signals.ended();
+    };
     let facts = Facts::default();
     facts.replace(told.0.clone());
     let instance = instance(settings);

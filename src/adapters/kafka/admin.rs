@@ -302,7 +302,11 @@ pub(super) fn is_distance(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::BrokerNotAvailable
                 | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
                 | RDKafkaErrorCode::NetworkException
+                // A connection that is made anew under another name.
+                | RDKafkaErrorCode::DestroyBroker
+                | RDKafkaErrorCode::BrokerDestroy
                 | RDKafkaErrorCode::WaitingForCoordinator
                 | RDKafkaErrorCode::CoordinatorNotAvailable
                 | RDKafkaErrorCode::NotCoordinator
@@ -375,6 +379,7 @@ mod tests {
         for (error, expected) in [
             (KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut), true),
             (KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut), true),
+            (KafkaError::MetadataFetch(RDKafkaErrorCode::DestroyBroker), true),
             (KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed), false),
             (KafkaError::Canceled, false),
         ] {

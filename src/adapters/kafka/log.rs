@@ -47,14 +47,16 @@ pub(super) fn ends_of(
     partition: i32,
     patience: Duration,
 ) -> KafkaResult<(i64, i64)> {
-    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    use RDKafkaErrorCode::{DestroyBroker, LeaderNotAvailable, NotLeaderForPartition};
 
     let began = Instant::now();
     loop {
         match consumer.fetch_watermarks(topic, partition, patience) {
             Err(error)
-                if matches!(error.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
-                    && began.elapsed() < patience =>
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(DestroyBroker | LeaderNotAvailable | NotLeaderForPartition)
+                ) && began.elapsed() < patience =>
             {
                 std::thread::sleep(POLL_WAIT);
             }
