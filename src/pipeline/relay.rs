@@ -271,7 +271,7 @@ impl<F: Fold> Relay<F> {
 
     fn look(&mut self, partition: i32, ledger: &mut dyn Ledger) -> Result<(F::State, i64), Failure> {
         let ground = ledger.ground(partition)?;
-        if let Some(Hanging { topic, partition, offset }) = &ground.hanging {
+        if let Some(Hanging { topic, partition, offset, .. }) = &ground.hanging {
             return Err(Failure::Unreachable(format!(
                 "a transaction is open in `{topic}` partition {partition} from offset {offset} on"
             )));

@@ -13,7 +13,7 @@ use super::recover::{self, Because, Plan, Refusal, Sought, Way, Wishes};
 use super::wire;
 use crate::engine::baseline::Part;
 use crate::ports::failure::Failure;
-use crate::ports::ledger::{Change, Hanging, Ledger, Mark};
+use crate::ports::ledger::{Change, Counted, Hanging, Ledger, Mark};
 use crate::ports::store::{Batch, Checkpoint, Spot, StateStore, StoreError};
 
 /// A partition whose store is at its mark.
@@ -65,12 +65,24 @@ impl fmt::Display for Trouble {
             Self::Refused { partition, refusal } => {
                 write!(f, "partition {partition} is not served: {refusal}")
             }
-            Self::Hangs(Hanging { topic, partition, offset }) => write!(
-                f,
-                "a transaction hangs in `{topic}` partition {partition} at offset {offset}: writing there could make \
-                 records of a dead process visible; end it with `kafka-transactions.sh --bootstrap-server HOST:PORT abort \
-                 --topic {topic} --partition {partition} --start-offset {offset}`, then start again"
-            ),
+            Self::Hangs(Hanging { topic, partition, offset, counted }) => {
+                write!(
+                    f,
+                    "a transaction hangs in `{topic}` partition {partition} at offset {offset}: writing there could make \
+                     records of a dead process visible; end it with `kafka-transactions.sh --bootstrap-server HOST:PORT abort \
+                     --topic {topic} --partition {partition} --start-offset {offset}`"
+                )?;
+                if let Some(Counted { group, input, offset }) = counted {
+                    write!(
+                        f,
+                        "; the offset {offset} of group `{group}` counts as done what it holds: with all processes of \
+                         the group stopped take that back, by `kafka-consumer-groups.sh --bootstrap-server HOST:PORT \
+                         --group {group} --topic {input}:{partition} --delete-offsets`, and what is published \
+                         says where to go on"
+                    )?;
+                }
+                f.write_str("; then start again")
+            }
             Self::BrokenOff => f.write_str("the partition was given up while it was restored"),
         }
     }

@@ -320,6 +320,17 @@ pub struct Hanging {
     pub partition: i32,
     /// Where it begins: the last stable offset.
     pub offset: i64,
+    /// The broker has ended it where the group's offsets lie, and not here.
+    pub counted: Option<Counted>,
+}
+
+/// An offset that counts as done what an open transaction holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub group: String,
+    /// Topic of the offset; the partition is the lane's.
+    pub input: String,
+    pub offset: i64,
 }
 
 /// What must be known of the broker to take over a partition.

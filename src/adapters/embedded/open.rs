@@ -39,6 +39,6 @@ impl Inside {
         // One that carries nothing but its offset keeps that from being read all the same.
         let output = unit.records().next().map_or(Output::Decisions, |record| record.output);
         let offset = self.output(output, partition)?.range().end;
-        Some(Hanging { topic: output.name().into(), partition, offset })
+        Some(Hanging { topic: output.name().into(), partition, offset, counted: None })
     }
 }

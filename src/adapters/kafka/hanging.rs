@@ -5,8 +5,9 @@
 
 use rdkafka::consumer::Consumer as _;
 
+use super::carried::mark_in_headers;
 use super::ledger::topic_of;
-use super::readers::{QUESTION_TIMEOUT, Readers, question, watermarks};
+use super::readers::{QUESTION_TIMEOUT, Readers, question, scan, watermarks};
 use super::topics::Names;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Hanging, Output};
@@ -25,14 +26,34 @@ pub(super) fn in_outputs(
         if high > 0 {
             let offset = watermarks(&readers.committed, topic, partition)?.end;
             if offset < high {
-                return Ok(Some(Hanging { topic: topic.to_owned(), partition, offset }));
+                return Ok(Some(Hanging { topic: topic.to_owned(), partition, offset, counted: None }));
             }
         }
     }
     Ok(None)
 }
 
-/// The same where the broker keeps the group's offsets. Where nobody may look, none is found.
+/// Whether an open transaction of a lane holds what its committed `offset` counts as done. The broker ends one
+/// in each partition by itself, and has been seen to end it where offsets lie and to forget the others: ended
+/// by hand, it takes away what nobody would decide again. Each unit that has told something has a mark in
+/// the changelog, and the first that is not stable there is of that transaction.
+pub(super) fn is_counted(
+    readers: &Readers,
+    names: &Names,
+    partition: i32,
+    offset: i64,
+) -> Result<bool, Failure> {
+    let open = watermarks(&readers.committed, &names.profiles, partition)?.end
+        ..watermarks(&readers.uncommitted, &names.profiles, partition)?.end;
+    let mut counted = false;
+    scan(&readers.uncommitted, &names.profiles, partition, open, &mut |message| {
+        counted = mark_in_headers(message).is_some_and(|mark| mark.offset <= offset);
+        false
+    })?;
+    Ok(counted)
+}
+
+/// What [`in_outputs`] looks for, where the broker keeps the group's offsets. Where nobody may look, none is found.
 pub(super) fn in_offsets(readers: &Readers, group: &str) -> Result<Option<Hanging>, Failure> {
     match looked_up(readers, group) {
         Err(Failure::Fatal(_)) => Ok(None),
@@ -50,7 +71,7 @@ fn looked_up(readers: &Readers, group: &str) -> Result<Option<Hanging>, Failure>
     let Some(partition) = count.and_then(|count| offsets_partition(group, count)) else { return Ok(None) };
     let high = watermarks(&readers.uncommitted, OFFSETS, partition)?.end;
     let offset = watermarks(&readers.committed, OFFSETS, partition)?.end;
-    Ok((offset < high).then(|| Hanging { topic: OFFSETS.to_owned(), partition, offset }))
+    Ok((offset < high).then(|| Hanging { topic: OFFSETS.to_owned(), partition, offset, counted: None }))
 }
 
 /// Java's hash of the group's name, without its sign (of the least number nothing is left), over as many

@@ -23,7 +23,7 @@ use super::writer::{Outgoing, Slot, Trouble, Writer};
 use crate::halts::{self, Point};
 use crate::ports::failure::{Failure, Oversized};
 use crate::ports::ledger::{
-    Change, Committed, Enclosed, Ground, Ledger, Mark, Output, Positions, ReadBack, Unit, Witness,
+    Change, Committed, Counted, Enclosed, Ground, Ledger, Mark, Output, Positions, ReadBack, Unit, Witness,
 };
 use crate::ports::stages::{Stage, Stopwatch};
 
@@ -258,8 +258,14 @@ impl Ledger for KafkaLedger {
         // and what was written there bears no witness of this one, which they may not even have.
         let profiles = if own { watermarks(&readers.uncommitted, &profiles, partition)? } else { 0..0 };
         let (names, outputs) = (self.names.clone(), self.outputs());
-        let hanging =
+        let mut hanging =
             if own { hanging::in_outputs(self.readers()?, &names, outputs, partition)? } else { None };
+        if let (Some(hanging), Some(Committed { offset, .. })) = (&mut hanging, &committed)
+            && hanging::is_counted(self.readers()?, &names, partition, *offset)?
+        {
+            let (group, input) = (self.connection.group().to_owned(), events);
+            hanging.counted = Some(Counted { group, input, offset: *offset });
+        }
         // Only a lane without an offset asks for a witness, and reading one is not free; behind an open
         // transaction nobody can read one.
         let asks = own && committed.is_none() && hanging.is_none();

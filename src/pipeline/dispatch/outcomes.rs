@@ -208,7 +208,7 @@ mod tests {
         };
         let mut dispatch = Dispatch::new(Arc::new(settings()), pace, second(0));
         dispatch.assigned(&[3]);
-        let hanging = Hanging { topic: "risk.decisions".into(), partition: 3, offset: 7 };
+        let hanging = Hanging { topic: "risk.decisions".into(), partition: 3, offset: 7, counted: None };
         let trouble = Trouble::Hangs(hanging);
         for now in 0..2 * PATIENCE {
             let command = dispatch.next(second(now));

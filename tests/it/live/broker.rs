@@ -166,6 +166,11 @@ impl Broker {
         self.tool("org.apache.kafka.tools.AclCommand", &[&rule, resources].concat());
     }
 
+    /// Where its super user needs no credentials.
+    fn plain(&self) -> &str {
+        self.settings.get("WARD_KAFKA_PLAIN").map_or_else(|| self.bootstrap(), String::as_str)
+    }
+
     /// A tool of the broker's own, as its super user.
     #[track_caller]
     fn tool(&self, class: &str, arguments: &[&str]) {
@@ -173,9 +178,17 @@ impl Broker {
             Command::new(script("broker"))
                 .args(["tool", class])
                 .args(arguments)
-                .args(["--bootstrap-server", &self.settings["WARD_KAFKA_PLAIN"]])
+                .args(["--bootstrap-server", self.plain()])
                 .output(),
         );
+    }
+
+    /// Takes back the offset of a group, in partition 0 of `topic`, by the command that `ward run` names.
+    #[track_caller]
+    pub(super) fn delete_offset(&self, group: &str, topic: &str) {
+        let place = format!("{topic}:0");
+        let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+        self.tool(class, &["--group", group, "--topic", &place, "--delete-offsets"]);
     }
 
     /// Deletes what a partition holds before `offset`, as retention does.
@@ -258,11 +271,10 @@ impl Broker {
     /// Makes a topic with the broker's own tool.
     #[track_caller]
     pub(super) fn named_topic(&self, name: &str, partitions: u32) {
-        let plain = self.settings.get("WARD_KAFKA_PLAIN").map_or_else(|| self.bootstrap(), String::as_str);
         said(
             Command::new(script("broker"))
                 .args(["tool", "org.apache.kafka.tools.TopicCommand", "--create", "--topic", name])
-                .args(["--bootstrap-server", plain, "--partitions", &partitions.to_string()])
+                .args(["--bootstrap-server", self.plain(), "--partitions", &partitions.to_string()])
                 .output(),
         );
     }

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -65,14 +66,23 @@ impl Open {
         Self { producer }
     }
 
+    /// A record with a mark too, as a worker's in the changelog.
+    #[track_caller]
+    pub(super) fn with_mark(self, topic: &str, offset: i64, chain: &str) -> Self {
+        let text = offset.to_string();
+        let headers = OwnedHeaders::new()
+            .insert(Header { key: "offset", value: Some(&text) })
+            .insert(Header { key: "chain", value: Some(chain) });
+        let record = BaseRecord::to(topic).partition(0).key("nobody").payload("nothing").headers(headers);
+        self.producer.send(record).map_err(|(error, _)| error).unwrap();
+        self.producer.flush(PATIENCE).unwrap();
+        self
+    }
+
     /// Offsets of a group too: that of partition 0 of a topic.
     #[track_caller]
     pub(super) fn with_offsets(self, broker: &Broker, group: &str, topic: &str) -> Self {
-        let member: BaseConsumer = rdkafka::ClientConfig::new()
-            .set("bootstrap.servers", broker.bootstrap())
-            .set("group.id", group)
-            .create()
-            .unwrap();
+        let member = member(broker, group);
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(topic, 0, Offset::Offset(1)).unwrap();
         let member = member.group_metadata().unwrap();
@@ -84,6 +94,45 @@ impl Open {
     pub(super) fn abort(self) {
         self.producer.abort_transaction(PATIENCE).unwrap();
     }
+}
+
+fn member(broker: &Broker, group: &str) -> BaseConsumer {
+    rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", group)
+        .create()
+        .unwrap()
+}
+
+/// Waits until nobody is left in a group: whoever has a name of its own is missed only after its session.
+#[track_caller]
+pub(super) fn until_empty(broker: &Broker, group: &str) {
+    let member = member(broker, group);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let groups = member.fetch_group_list(Some(group), PATIENCE).unwrap();
+        if groups.groups().iter().all(|group| group.members().is_empty()) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "somebody is still in `{group}`");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Moves the group's offset of partition 0 on by one, and leaves what is written beside it; gives back both.
+#[track_caller]
+pub(super) fn move_on(broker: &Broker, group: &str, topic: &str) -> (i64, String) {
+    let member = member(broker, group);
+    let mut asked = TopicPartitionList::new();
+    asked.add_partition(topic, 0);
+    let found = member.committed_offsets(asked, PATIENCE).unwrap();
+    let found = found.find_partition(topic, 0).unwrap();
+    let Offset::Offset(before) = found.offset() else { panic!("no offset: {found:?}") };
+    let mut moved = TopicPartitionList::new();
+    moved.add_partition_offset(topic, 0, Offset::Offset(before + 1)).unwrap();
+    moved.find_partition(topic, 0).unwrap().set_metadata(found.metadata());
+    member.commit(&moved, CommitMode::Sync).unwrap();
+    (before + 1, found.metadata().to_owned())
 }
 
 #[track_caller]

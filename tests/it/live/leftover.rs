@@ -106,3 +106,38 @@ fn offsets_that_hang_are_told_of_too() {
     ward.is_ready("0");
     assert_eq!(ward.end("TERM").0.code(), Some(0));
 }
+
+/// The broker has ended a transaction where offsets lie, and left it open in the output: Kafka 4.3.1 on one node
+/// does so when it is stopped at the wrong moment. What the offsets count as done is decided again.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn what_only_the_offsets_count_is_decided_again() {
+    let world = World::new(Broker::shared(), 1, "");
+    let (profiles, events) = (world.topic("profiles"), world.topic("events"));
+    logins(&world, "a");
+    let ward = world.run("one", &["--workers", "1"]);
+    world.decisions_are_the_fold();
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+
+    world.produce(&[login("late", "b-0", 1)]);
+    foreign::until_empty(&world.broker, &world.group());
+    let (offset, chain) = foreign::move_on(&world.broker, &world.group(), &events);
+    let hanging = Open::begin(&world.broker, &world.topic("id"), &[]).with_mark(&profiles, offset, &chain);
+    let mut ward = world.run("one", &["--workers", "1"]);
+    assert_eq!(ward.wait().code(), Some(2), "{}", ward.log());
+    let log = ward.log();
+    for told in [
+        format!("a transaction hangs in `{profiles}` partition 0"),
+        format!("--group {} --topic {events}:0 --delete-offsets", world.group()),
+    ] {
+        assert!(log.contains(&told), "no `{told}` in:\n{log}");
+    }
+
+    hanging.abort();
+    foreign::until_empty(&world.broker, &world.group());
+    world.broker.delete_offset(&world.group(), &events);
+    let ward = world.run("one", &["--workers", "1"]);
+    world.decisions_are_the_fold();
+    assert!(ward.log().contains("way=\"offsets_lost\""), "{}", ward.log());
+    assert_eq!(ward.end("TERM").0.code(), Some(0));
+}

@@ -29,20 +29,44 @@ pub(super) fn keep(field: &Field, judged: &Judged, seed: u64) -> PathBuf {
 
 /// One partition as the broker's disk has it, of each node.
 pub(super) fn dump(field: &Field, topic: &str, partition: i64, folder: &Path) {
+    let log = format!("{topic}-{partition}");
+    dump_where(field, "--print-data-log", folder, |name| name == log);
+}
+
+/// What the broker keeps for itself: how each transaction ended by the word of its coordinator, and where the
+/// offsets in it were ended.
+pub(super) fn dump_own(field: &Field, folder: &Path) {
+    for (topic, decoder) in
+        [("__transaction_state-", "--transaction-log-decoder"), ("__consumer_offsets-", "--offsets-decoder")]
+    {
+        dump_where(field, decoder, folder, |name| name.starts_with(topic));
+    }
+}
+
+fn dump_where(field: &Field, decoder: &str, folder: &Path, wanted: impl Fn(&str) -> bool) {
     for node in 1..=field.nodes {
-        let log = field.world.broker.data(node).join(format!("{topic}-{partition}"));
-        let Ok(entries) = std::fs::read_dir(&log) else { continue };
-        let files: Vec<_> = entries
-            .flatten()
-            .map(|entry| entry.path().display().to_string())
-            .filter(|path| path.ends_with(".log"))
-            .collect();
-        let dump = Command::new(script("broker"))
-            .args(["tool", "org.apache.kafka.tools.DumpLogSegments", "--print-data-log", "--files"])
-            .arg(files.join(","))
-            .output()
+        let Ok(logs) = std::fs::read_dir(field.world.broker.data(node)) else { continue };
+        for log in logs.flatten() {
+            let name = log.file_name().to_string_lossy().into_owned();
+            if !wanted(&name) {
+                continue;
+            }
+            let Ok(files) = std::fs::read_dir(log.path()) else { continue };
+            let files: Vec<_> = files
+                .flatten()
+                .map(|file| file.path().display().to_string())
+                .filter(|path| path.ends_with(".log"))
+                .collect();
+            let dump = Command::new(script("broker"))
+                .args(["tool", "org.apache.kafka.tools.DumpLogSegments", decoder, "--files"])
+                .arg(files.join(","))
+                .output()
+                .unwrap();
+            std::fs::write(
+                folder.join(format!("dump-{name}-node-{node}.txt")),
+                [dump.stdout, dump.stderr].concat(),
+            )
             .unwrap();
-        let name = format!("dump-{topic}-{partition}-node-{node}.txt");
-        std::fs::write(folder.join(name), [dump.stdout, dump.stderr].concat()).unwrap();
+        }
     }
 }

@@ -252,7 +252,7 @@ impl Field {
     }
 
     /// Nobody may be in the group, so everybody is killed first.
-    fn offsets_deleted(&mut self) -> String {
+    pub(super) fn offsets_deleted(&mut self) -> String {
         let running: Vec<_> = self.running.keys().copied().collect();
         running.iter().for_each(|number| self.end(*number, "KILL"));
         let admin: AdminClient<DefaultClientContext> =

@@ -30,6 +30,8 @@ pub(super) struct Field {
     policies: Vec<Policy>,
     variant: u64,
     aborted: BTreeSet<String>,
+    /// The group's offsets count what was in one of them.
+    takes_back: bool,
     /// What was not foreseen.
     pub(super) surprises: Vec<String>,
     /// The number of processes that were started.
@@ -73,6 +75,7 @@ impl Field {
             policies: Vec::new(),
             variant: 0,
             aborted: BTreeSet::new(),
+            takes_back: false,
             surprises: Vec::new(),
             started: 0,
         };
@@ -191,6 +194,10 @@ impl Field {
                 self.start(number);
             }
         }
+        if std::mem::take(&mut self.takes_back) {
+            let said = self.offsets_deleted();
+            self.surprises.push(format!("its offsets counted what it held: group deleted {said}"));
+        }
     }
 
     /// A transaction that the broker leaves open is a person's to end, and the log says how: done once
@@ -206,6 +213,7 @@ impl Field {
             if self.aborted.insert(place.join(" ")) {
                 let folder = report::folder();
                 evidence::dump(self, topic, partition.parse().unwrap(), &folder);
+                evidence::dump_own(self, &folder);
                 let ended = self.world.broker.abort_transaction(&place);
                 self.surprises.push(format!(
                     "the broker's own: a transaction stays open; {} by `{}`; its log is in {}",
@@ -214,6 +222,7 @@ impl Field {
                     folder.display()
                 ));
                 done = true;
+                self.takes_back |= told.contains("--delete-offsets");
             }
         }
         done
