@@ -92,15 +92,20 @@ fn of_state(folder: &Path, whom: &Whom) -> Result<Found, Failure> {
         let mut parts = BTreeMap::new();
         let mut told = None;
         let mut mistake = None;
-        SledStore::look(folder, whom.key().as_bytes(), &mut |partition, key, stored| {
-            if let Some((user, part)) = Part::split_key(key)
-                && user == whom.key().as_bytes()
-            {
-                match wire::state(stored, part) {
-                    Ok(state) => drop(parts.insert(part, state.to_vec())),
+        SledStore::look(folder, whom.key().as_bytes(), &mut |partition, stored| {
+            told = Some(partition);
+            for (name, value) in stored.iter() {
+                let part = std::str::from_utf8(name).ok().and_then(Part::parse);
+                let state = match part {
+                    Some(part) => wire::state(value, part).map(|state| (part, state.to_vec())),
+                    None => {
+                        Err(format!("a part `{}`, which this version does not know", name.escape_ascii()))
+                    }
+                };
+                match state {
+                    Ok((part, state)) => drop(parts.insert(part, state)),
                     Err(what) => mistake = Some(format!("{place}: partition {partition}: {what}")),
                 }
-                told = Some(partition);
             }
         })
         .map_err(|error| Failure::Unreachable(format!("{error}; or ask the topic, without --state")))?;

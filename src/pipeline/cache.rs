@@ -1,6 +1,7 @@
 //! Decoded profiles at hand, so that a busy user costs no read and no decode.
 //!
-//! Bounded, with a second chance before eviction (the clock algorithm). A profile that differs from
+//! Bounded, with a second chance before eviction (the clock algorithm) for whoever was asked for again: of
+//! many users most come once in a long time. A profile that differs from
 //! what is sealed, or that stands in a unit which is being committed, is never evicted: it exists
 //! nowhere else. The index is only ever looked up, never walked, so its order cannot reach the
 //! output; it is seeded by the shell, because user ids are picked by others.
@@ -87,7 +88,7 @@ impl Cache {
             self.evict();
         }
         let slot =
-            Slot { user: user.into(), profile: Box::new(profile), pins: 0, touched: false, used: true };
+            Slot { user: user.into(), profile: Box::new(profile), pins: 0, touched: false, used: false };
         let at = if let Some(at) = self.free.pop() {
             *get_mut(&mut self.slots, at)? = slot;
             at

@@ -67,6 +67,7 @@ pub struct Lane {
     pending: Option<Pending>,
     cache: Cache,
     overlay: Overlay,
+    stored_lately: reading::Lately,
     filter: Filter,
     enricher: Enricher,
     /// Input that must be rejected when it comes again, and why.
@@ -93,6 +94,8 @@ struct Open {
 struct Pending {
     unit: Arc<Unit>,
     touched: Vec<Seat>,
+    /// One of its profiles is not at hand any more, after a panic.
+    is_forgotten: bool,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +119,7 @@ impl Lane {
             partition,
             cache: Cache::new(settings.profiles_cached, settings.hash_seed),
             overlay: Overlay::new(settings.hash_seed),
+            stored_lately: reading::Lately::default(),
             settings,
             committed: spot,
             stored: Some(spot),
@@ -265,6 +269,7 @@ impl Lane {
                 self.open.touched.retain(|touched| *touched != seat);
                 if let Some(pending) = &mut self.pending {
                     pending.touched.retain(|touched| *touched != seat);
+                    pending.is_forgotten = true;
                 }
                 self.cache.forget(seat);
             }
@@ -321,14 +326,14 @@ impl Lane {
         let next = self.scratch.unit.take().unwrap_or_default();
         let unit = Arc::new(std::mem::replace(&mut self.open.unit, next));
         let touched = std::mem::replace(&mut self.open.touched, std::mem::take(&mut self.scratch.touched));
-        self.pending = Some(Pending { unit: Arc::clone(&unit), touched });
+        self.pending = Some(Pending { unit: Arc::clone(&unit), touched, is_forgotten: false });
         self.begin_at(self.tip);
         Some(unit)
     }
 
     /// The pending unit is committed.
     pub fn committed(&mut self, positions: Positions) {
-        let Some(Pending { unit, mut touched }) = self.pending.take() else { return };
+        let Some(Pending { unit, mut touched, .. }) = self.pending.take() else { return };
         for record in unit.records().filter(|record| record.output == Output::Profiles) {
             if record.key != wire::MARK_KEY {
                 self.overlay.put(record.key, record.value);
@@ -399,6 +404,7 @@ impl Lane {
     /// The store has the batch, and `held` observations in all.
     pub fn checkpointed(&mut self, batch: &Batch, held: u64) {
         self.overlay.drained();
+        self.stored_lately.clear();
         self.held = held;
         if let Some(spot) = &batch.place {
             self.broken.store_is_behind(spot.mark, self.committed);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
-use crate::ports::store::{Batch, Change, Spot};
+use crate::ports::store::{Batch, Change, Spot, by_user};
 
 #[derive(Debug)]
 pub struct Overlay {
@@ -56,7 +56,7 @@ impl Overlay {
             return known(value.as_deref());
         }
         let Some(batch) = &self.draining else { return Known::Nothing };
-        match batch.parts.binary_search_by(|(at, _)| at.as_ref().cmp(key)) {
+        match batch.parts.binary_search_by(|(at, _)| by_user(at, key)) {
             Ok(at) => batch.parts.get(at).map_or(Known::Nothing, |(_, value)| known(value.as_deref())),
             Err(_) => Known::Nothing,
         }
@@ -79,7 +79,7 @@ impl Overlay {
             return None;
         }
         let mut parts: Vec<_> = self.fresh.drain().collect();
-        parts.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        parts.sort_unstable_by(|(a, _), (b, _)| by_user(a, b));
         self.bytes = 0;
         let batch = Arc::new(Batch { parts, place: Some(spot) });
         self.draining = Some(Arc::clone(&batch));

@@ -14,7 +14,7 @@ use super::wire;
 use crate::engine::baseline::Part;
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{Change, Counted, Hanging, Ledger, Mark};
-use crate::ports::store::{Batch, Checkpoint, Spot, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, Spot, StateStore, StoreError, by_user};
 
 /// A partition whose store is at its mark.
 #[derive(Clone, Debug)]
@@ -75,10 +75,10 @@ impl fmt::Display for Trouble {
                 if let Some(Counted { group, input, offset }) = counted {
                     write!(
                         f,
-                        "; the offset {offset} of group `{group}` counts as done what it holds: with all processes of \
-                         the group stopped take that back, by `kafka-consumer-groups.sh --bootstrap-server HOST:PORT \
-                         --group {group} --topic {input}:{partition} --delete-offsets`, and what is published \
-                         says where to go on"
+                        "; the offset {offset} of group `{group}` counts as done what it holds: stop all processes of the \
+                         group, wait for their sessions to end, take it back with `kafka-consumer-groups.sh \
+                         --bootstrap-server HOST:PORT --group {group} --topic {input}:{partition} --delete-offsets`, and \
+                         what is published says where to go on"
                     )?;
                 }
                 f.write_str("; then start again")
@@ -185,7 +185,7 @@ fn open(
         return Ok((found.checkpoint, filter, true));
     }
     let mut filter = Filter::default();
-    match store.verify(partition, &mut |key| filter.add_core(key)) {
+    match store.verify(partition, &mut |user| filter.add(user)) {
         Ok(checkpoint) => Ok((checkpoint, filter, false)),
         Err(StoreError::Damaged { .. }) => Ok(nothing()),
         Err(error) => Err(error.into()),
@@ -273,7 +273,7 @@ impl<'s> Filling<'s> {
     pub(super) fn write(&mut self, place: Option<Spot>) -> Result<Checkpoint, Trouble> {
         let parts = &mut self.batch.parts;
         // A stable sort, then of each key the last: as the changelog would be compacted.
-        parts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parts.sort_by(|(a, _), (b, _)| by_user(a, b));
         parts.reverse();
         parts.dedup_by(|(a, _), (b, _)| a == b);
         parts.reverse();

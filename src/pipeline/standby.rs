@@ -133,10 +133,9 @@ fn read_through(
             return Err(Trouble::BrokenOff);
         }
         let read = if listed {
-            store.verify_some(partition, SLICE_PARTS)
+            store.verify_some(partition, SLICE_USERS)
         } else {
-            let slice =
-                store.scan(partition, after.as_deref(), SLICE_PARTS, &mut |key, _| filter.add_core(key));
+            let slice = store.scan(partition, after.as_deref(), SLICE_USERS, &mut |user, _| filter.add(user));
             slice.map(|last| {
                 listed = last.is_none();
                 after = last;
@@ -153,4 +152,4 @@ fn read_through(
 }
 
 /// A slice takes a few milliseconds: so long a take-over waits at most.
-const SLICE_PARTS: usize = 1_000;
+const SLICE_USERS: usize = 1_000;

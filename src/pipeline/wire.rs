@@ -42,10 +42,12 @@ pub fn state(value: &[u8], part: Part) -> Result<&[u8], String> {
     Ok(read.state)
 }
 
-/// Observations that wait for an answer in a stored part; 0 where it cannot be read.
+/// Observations that wait for an answer in a stored part, by its name; 0 where it cannot be read.
 #[must_use]
-pub fn held_in(key: &[u8], value: &[u8]) -> u64 {
-    let Some((_, Part::Core)) = Part::split_key(key) else { return 0 };
+pub fn held_in(name: &[u8], value: &[u8]) -> u64 {
+    if name != Part::Core.name().as_bytes() {
+        return 0;
+    }
     let core = state(value, Part::Core).ok().and_then(|state| Core::decode(state).ok());
     core.map_or(0, |core| core.held.len() as u64)
 }

@@ -1,9 +1,10 @@
 //! The store: a warm copy of the profiles, never the truth. Losing it costs a restore.
 //!
-//! Keys are `user key NUL part`; a user key begins with a letter or a digit, so keys that begin with
-//! NUL are the store's own. Every value is checked when it is read: a store that cannot be read is
-//! [`StoreError::Damaged`], never a panic and never a wrong answer.
+//! Keys are `user key NUL part`, and what is kept of a user is read and written as one: a user key begins
+//! with a letter or a digit and may hold NUL, a part's name does not. Everything is checked when it is
+//! read: a store that cannot be read is [`StoreError::Damaged`], never a panic and never a wrong answer.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::ledger::{Mark, Positions};
@@ -15,15 +16,15 @@ pub struct Checkpoint {
     pub place: Option<Spot>,
     /// Counts batches of this partition.
     pub batch: u64,
-    /// Parts held.
-    pub parts: u64,
-    /// Sum, wrapping, of a hash over key and value of every part.
+    /// Users of whom anything is held.
+    pub users: u64,
+    /// Sum, wrapping, of a hash over each user and what is held of them.
     pub sum: u64,
     /// Observations that are held, in all parts together.
     pub held: u64,
 }
 
-/// How many observations a part holds, by its key and its value: an engine says so, a store adds up.
+/// How many observations a part holds, by its name and its value: an engine says so, a store adds up.
 pub type CountHeld = fn(&[u8], &[u8]) -> u64;
 
 /// A mark and where its output stands.
@@ -39,10 +40,111 @@ pub type Change = Option<Box<[u8]>>;
 /// Parts to be written, each once, and then the place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// By key, ascending.
+    /// In the order of [`by_user`].
     pub parts: Vec<(Box<[u8]>, Change)>,
     /// Kept as it was when `None`.
     pub place: Option<Spot>,
+}
+
+impl Batch {
+    /// The changes of each user.
+    pub fn users(&self) -> impl Iterator<Item = (&[u8], &[(Box<[u8]>, Change)])> {
+        let same = |(a, _): &(Box<[u8]>, _), (b, _): &(Box<[u8]>, _)| split(a).0 == split(b).0;
+        self.parts.chunk_by(same).filter_map(|changes| Some((split(&changes.first()?.0).0, changes)))
+    }
+}
+
+/// The user and the name of the part that a key names.
+#[must_use]
+pub fn split(key: &[u8]) -> (&[u8], &[u8]) {
+    let at = key.iter().rposition(|byte| *byte == 0).unwrap_or(key.len());
+    let (user, part) = key.split_at_checked(at).unwrap_or((key, &[]));
+    (user, part.get(1..).unwrap_or_default())
+}
+
+/// The name of the part that a key names.
+#[must_use]
+pub fn part_of(key: &[u8]) -> &[u8] {
+    split(key).1
+}
+
+/// The order of keys by user and then part: not that of their bytes, since a user key may hold NUL.
+#[must_use]
+pub fn by_user(a: &[u8], b: &[u8]) -> Ordering {
+    split(a).cmp(&split(b))
+}
+
+/// What is kept of one user: parts, in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Of each part the lengths of name and value, 32 bits each, and then both.
+    bytes: Vec<u8>,
+}
+
+impl Parts {
+    /// The value of the part of this name.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || next(&mut rest))
+    }
+
+    /// Adds a part after the others: by its name it has to be the last.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        for bytes in [name, value] {
+            // What is longer than that fits into no record of Kafka.
+            self.bytes.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Puts what [`Parts::as_bytes`] gave into the place of what is there.
+    ///
+    /// # Errors
+    /// What `fill` says, or that the bytes are not of that form; then nothing is there.
+    pub fn refill(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<(), String>) -> Result<(), String> {
+        self.bytes.clear();
+        let mut filled = fill(&mut self.bytes);
+        let mut rest = self.bytes.as_slice();
+        while next(&mut rest).is_some() {}
+        if filled.is_ok() && !rest.is_empty() {
+            filled = Err("a value is not a list of parts".into());
+        }
+        if filled.is_err() {
+            self.bytes.clear();
+        }
+        filled
+    }
+}
+
+/// Takes the next part off `rest`; leaves it as it is when there is none.
+fn next<'b>(rest: &mut &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+    let length = |bytes: [u8; 4]| usize::try_from(u32::from_le_bytes(bytes)).ok();
+    let (name, after) = rest.split_first_chunk()?;
+    let (value, after) = after.split_first_chunk()?;
+    let (name, after) = after.split_at_checked(length(*name)?)?;
+    let (value, after) = after.split_at_checked(length(*value)?)?;
+    *rest = after;
+    Some((name, value))
 }
 
 /// What was found when a partition was opened.
@@ -54,8 +156,8 @@ pub struct Found {
     pub filter: Option<Vec<u8>>,
 }
 
-/// Calls block; the runtime keeps them off the threads that must not wait. One value a partition is
-/// written by one lane at a time; reads may come from anywhere.
+/// Calls block; the runtime keeps them off the threads that must not wait. A partition is written by one
+/// lane at a time; reads may come from anywhere.
 pub trait StateStore: fmt::Debug + Send + Sync {
     /// Opens a partition and takes back its sign of a clean close. `None`: there is nothing.
     ///
@@ -63,11 +165,11 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Damaged, or unusable.
     fn open(&self, partition: i32) -> Result<Option<Found>, StoreError>;
 
-    /// Appends the value of `key` to `out`; `false` when there is none.
+    /// Puts what is kept of `user` into `out`; nothing when nothing is.
     ///
     /// # Errors
     /// Damaged, or unusable.
-    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError>;
+    fn get(&self, partition: i32, user: &[u8], out: &mut Parts) -> Result<(), StoreError>;
 
     /// Writes a batch; durable after [`StateStore::flush`]. Whatever breaks it off, the place is not there
     /// before all parts are, and count and sum are those of the parts that are there. (A store without
@@ -77,8 +179,8 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Damaged, or unusable.
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError>;
 
-    /// Reads at most `limit` parts after the key `after`, in order, checking each; returns the last
-    /// key read, `None` at the end.
+    /// Reads at most `limit` users after `after`, in order, checking each; returns the last one read,
+    /// `None` at the end.
     ///
     /// # Errors
     /// Damaged, or unusable.
@@ -87,16 +189,16 @@ pub trait StateStore: fmt::Debug + Send + Sync {
         partition: i32,
         after: Option<&[u8]>,
         limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
+        visit: &mut dyn FnMut(&[u8], &Parts),
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Reads everything and compares count and sum with the checkpoint; `visit` gets every key.
+    /// Reads everything and compares count and sum with the checkpoint; `visit` gets every user.
     ///
     /// # Errors
     /// Damaged when anything differs, or unusable.
     fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError>;
 
-    /// Reads on where it last ended, at most `limit` parts, and compares as [`StateStore::verify`] does
+    /// Reads on where it last ended, at most `limit` users, and compares as [`StateStore::verify`] does
     /// when it is through: then `true`. Batches may be written between two calls. It begins anew after
     /// [`StateStore::open`] and after an end.
     ///

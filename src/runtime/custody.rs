@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::pipeline::filter::Filter;
-use crate::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, Found, Parts, StateStore, StoreError};
 
 /// The rights of all workers of a process.
 #[derive(Clone, Debug, Default)]
@@ -122,8 +122,8 @@ impl StateStore for Guarded<'_> {
         self.using(|_| self.store.open(partition))
     }
 
-    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
-        self.using(|_| self.store.get(partition, key, out))
+    fn get(&self, partition: i32, user: &[u8], out: &mut Parts) -> Result<(), StoreError> {
+        self.using(|_| self.store.get(partition, user, out))
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
@@ -140,7 +140,7 @@ impl StateStore for Guarded<'_> {
         partition: i32,
         after: Option<&[u8]>,
         limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
+        visit: &mut dyn FnMut(&[u8], &Parts),
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.using(|_| self.store.scan(partition, after, limit, visit))
     }

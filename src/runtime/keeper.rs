@@ -175,7 +175,7 @@ fn keep(
 /// Reads one slice of one store; `false` when nobody listens any more.
 fn read_on(store: &dyn StateStore, unread: &mut VecDeque<Unread>, done: &SyncSender<Done>) -> bool {
     let Some(Unread { partition, ticket, began }) = unread.pop_front() else { return true };
-    let outcome = match ticket.using(|| store.verify_some(partition, SLICE_PARTS)) {
+    let outcome = match ticket.using(|| store.verify_some(partition, SLICE_USERS)) {
         // Taken over, by another worker or anew: that looks for itself.
         None => return true,
         Some(Ok(false)) => {
@@ -189,6 +189,6 @@ fn read_on(store: &dyn StateStore, unread: &mut VecDeque<Unread>, done: &SyncSen
 
 const OUTSTANDING_MAX: usize = 10_000;
 /// A slice takes a few milliseconds: a checkpoint does not wait longer for it.
-const SLICE_PARTS: usize = 1_000;
+const SLICE_USERS: usize = 1_000;
 /// Between two slices: the disk and the processor are for the lanes first.
 const SLICE_PAUSE: Duration = Duration::from_millis(5);

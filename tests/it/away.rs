@@ -104,10 +104,7 @@ fn back_after(after: Duration) -> (Way, MemoryStore) {
 fn users(store: &MemoryStore) -> Vec<String> {
     let mut users = Vec::new();
     store
-        .scan(0, None, usize::MAX, &mut |key, _| {
-            let (user, _) = Part::split_key(key).unwrap();
-            users.push(String::from_utf8(user.to_vec()).unwrap());
-        })
+        .scan(0, None, usize::MAX, &mut |user, _| users.push(String::from_utf8(user.to_vec()).unwrap()))
         .unwrap();
     users
 }

@@ -5,7 +5,7 @@ use wardstream::adapters::files::saved::{ORIGIN, Saved};
 use wardstream::adapters::store::SledStore;
 use wardstream::engine::baseline::Part;
 use wardstream::engine::emit::{ProfilePart, profile_avro};
-use wardstream::ports::store::{Batch, StateStore as _};
+use wardstream::ports::store::{Batch, StateStore as _, by_user};
 
 use crate::explain::golden;
 use crate::folder::Folder;
@@ -66,7 +66,7 @@ impl World {
             Ok(())
         });
         assert!(progress.unwrap().is_some());
-        batch.parts.sort();
+        batch.parts.sort_by(|(a, _), (b, _)| by_user(a, b));
         let store = SledStore::open(&self.path(folder), 1 << 20, "now").unwrap().store;
         store.apply_batch(3, &batch).unwrap();
         store.close(3, b"").unwrap();

@@ -82,7 +82,11 @@ impl Served {
         let taken = take_over(0, &mut self.ledger, store, known, Wishes::default(), &mut |_| true).unwrap();
         let mut found = Parts::new();
         store
-            .scan(0, None, usize::MAX, &mut |key, value| drop(found.insert(key.into(), value.into())))
+            .scan(0, None, usize::MAX, &mut |user, stored| {
+                for (name, value) in stored.iter() {
+                    found.insert([user, &[0], name].concat(), value.into());
+                }
+            })
             .unwrap();
         assert_eq!(found, self.parts, "after {:?}", taken.plan.way);
         let unknown = self.parts.keys().find(|key| !taken.filter.has(Part::split_key(key).unwrap().0));
@@ -260,7 +264,7 @@ fn whatever_happens_a_take_over_gives_the_fold() {
                 4 => {
                     let (kept, known) = copy.get_or_insert_with(|| begun(&mut log, &store));
                     brought_up(kept, &mut log, &store);
-                    store.scan(0, None, usize::MAX, &mut |key, _| known.add_core(key)).unwrap();
+                    store.scan(0, None, usize::MAX, &mut |user, _| known.add(user)).unwrap();
                 }
                 // What was not flushed is lost, and so is what the process knew.
                 5 => {

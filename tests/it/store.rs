@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wardstream::adapters::store::{MemoryStore, SledStore};
 use wardstream::model::id::Digest;
 use wardstream::ports::ledger::{Mark, Positions};
-use wardstream::ports::store::{Batch, Spot, StateStore, StoreError};
+use wardstream::ports::store::{Batch, Parts, Spot, StateStore, StoreError, by_user};
 
 const CACHE: u64 = 16 << 20;
 
@@ -19,8 +19,10 @@ fn check(fact: impl Fn(&dyn StateStore)) {
 }
 
 /// As many as a `core` that is a number says.
-fn count_held(key: &[u8], value: &[u8]) -> u64 {
-    assert!(key.ends_with(b"\0core"));
+fn count_held(name: &[u8], value: &[u8]) -> u64 {
+    if name != b"core" {
+        return 0;
+    }
     std::str::from_utf8(value).unwrap().parse().unwrap_or(0)
 }
 
@@ -29,7 +31,7 @@ fn spot(offset: i64) -> Option<Spot> {
     Some(Spot { mark, positions: Positions { decision: Some(offset - 1), profiles: Some(2 * offset) } })
 }
 
-/// `"ada=1 bob=2 eve-"`: sets two parts and ends one.
+/// `"ada=1 bob/journal=2 eve-"`: sets a core and another part, and ends a core.
 fn batch(parts: &str, place: Option<Spot>) -> Batch {
     let mut parts: Vec<_> = parts
         .split_whitespace()
@@ -38,18 +40,25 @@ fn batch(parts: &str, place: Option<Spot>) -> Batch {
             None => (key(part.trim_end_matches('-')), None),
         })
         .collect();
-    parts.sort();
+    parts.sort_by(|(a, _), (b, _)| by_user(a, b));
     Batch { parts, place }
 }
 
-fn key(user: &str) -> Box<[u8]> {
-    format!("acme/{user}\0core").into_bytes().into()
+/// `ada` is her core, `ada/journal` her journal; `~` stands for NUL.
+fn key(part: &str) -> Box<[u8]> {
+    let (user, name) = part.split_once('/').unwrap_or((part, "core"));
+    format!("{}\0{name}", String::from_utf8(self::user(user)).unwrap()).into_bytes().into()
 }
 
-fn value(store: &dyn StateStore, partition: i32, user: &str) -> Option<String> {
-    let mut out = Vec::new();
-    let found = store.get(partition, &key(user), &mut out).unwrap();
-    found.then(|| String::from_utf8(out).unwrap())
+fn user(user: &str) -> Vec<u8> {
+    format!("acme/{user}").replace('~', "\0").into_bytes()
+}
+
+fn value(store: &dyn StateStore, partition: i32, part: &str) -> Option<String> {
+    let (user, name) = part.split_once('/').unwrap_or((part, "core"));
+    let mut kept = Parts::default();
+    store.get(partition, &self::user(user), &mut kept).unwrap();
+    kept.get(name.as_bytes()).map(|value| String::from_utf8(value.to_vec()).unwrap())
 }
 
 #[test]
@@ -61,7 +70,7 @@ fn a_batch_is_read_back_with_its_place() {
         assert_eq!((value(store, 3, "ada").as_deref(), value(store, 3, "bob")), (Some("3"), None));
         assert_eq!(value(store, 4, "ada"), None, "of another partition");
         let found = store.open(3).unwrap().unwrap();
-        assert_eq!((found.checkpoint.place, found.checkpoint.parts), (spot(7), 1));
+        assert_eq!((found.checkpoint.place, found.checkpoint.users), (spot(7), 1));
         assert_eq!(store.verify(3, &mut |_| ()).unwrap(), found.checkpoint);
     });
 }
@@ -77,9 +86,51 @@ fn a_large_batch_is_read_back_whole() {
         assert_eq!(store.open(3).unwrap().unwrap().checkpoint.place, None);
         store.apply_batch(3, &batch(&parts(3), spot(7))).unwrap();
         let found = store.open(3).unwrap().unwrap();
-        assert_eq!((found.checkpoint.place, found.checkpoint.parts), (spot(7), 1001));
+        assert_eq!((found.checkpoint.place, found.checkpoint.users), (spot(7), 1001));
         assert_eq!(store.verify(3, &mut |_| ()).unwrap(), found.checkpoint);
         assert_eq!(value(store, 3, "u7").as_deref(), Some("3"));
+    });
+}
+
+/// What is kept of a user is one value, and each part of it comes and goes by itself.
+#[test]
+fn parts_of_a_user_come_and_go_by_themselves() {
+    check(|store| {
+        store.apply_batch(3, &batch("ada=1 ada/journal=x bob/journal=y", spot(1))).unwrap();
+        store.apply_batch(3, &batch("ada=2 ada/apps=z bob/journal-", spot(2))).unwrap();
+        for (part, expected) in [
+            ("ada", Some("2")),
+            ("ada/journal", Some("x")),
+            ("ada/apps", Some("z")),
+            ("ada/touch", None),
+            ("bob/journal", None),
+        ] {
+            assert_eq!(value(store, 3, part).as_deref(), expected, "{part}");
+        }
+        assert_eq!(store.verify(3, &mut |_| ()).unwrap().users, 1, "nothing is left of bob");
+        store.apply_batch(3, &batch("ada- ada/apps- ada/journal-", spot(3))).unwrap();
+        assert_eq!(store.verify(3, &mut |_| ()).unwrap().users, 0);
+    });
+}
+
+/// A user id may hold NUL, as the end of one does that a part's name follows.
+#[test]
+fn users_whose_keys_hold_nul_are_told_apart() {
+    check(|store| {
+        store.apply_batch(3, &batch("a=1 a~b=2 a~core=3 a/apps=4 a~b/apps=5", spot(1))).unwrap();
+        store.apply_batch(3, &batch("a~b=7 a/apps-", spot(2))).unwrap();
+        for (part, expected) in [
+            ("a", Some("1")),
+            ("a~b", Some("7")),
+            ("a~core", Some("3")),
+            ("a/apps", None),
+            ("a~b/apps", Some("5")),
+        ] {
+            assert_eq!(value(store, 3, part).as_deref(), expected, "{part}");
+        }
+        let mut users = Vec::new();
+        store.verify(3, &mut |user| users.push(user.to_vec())).unwrap();
+        assert_eq!(users, ["a", "a~b", "a~core"].map(user));
     });
 }
 
@@ -111,14 +162,14 @@ fn a_scan_goes_on_where_it_ended() {
         store.apply_batch(3, &batch("a=1 b=2 c=3 d=4 e=5", spot(7))).unwrap();
         let (mut after, mut seen, mut rounds) = (None, Vec::new(), 0);
         loop {
-            let next = store.scan(3, after.as_deref(), 2, &mut |key, _| seen.push(key.to_vec())).unwrap();
+            let next = store.scan(3, after.as_deref(), 2, &mut |user, _| seen.push(user.to_vec())).unwrap();
             rounds += 1;
             after = next;
             if after.is_none() {
                 break;
             }
         }
-        let expected: Vec<_> = ["a", "b", "c", "d", "e"].map(|user| key(user).to_vec()).to_vec();
+        let expected: Vec<_> = ["a", "b", "c", "d", "e"].map(user).to_vec();
         assert_eq!((seen, rounds), (expected, 3));
     });
 }
@@ -188,9 +239,9 @@ fn sums_follow_every_write() {
 fn a_damaged_value_is_told() {
     let store = MemoryStore::new();
     store.apply_batch(3, &batch("ada=1 bob=2", spot(7))).unwrap();
-    assert!(store.damage(3, &key("ada"), false));
+    assert!(store.damage(3, &user("ada"), false));
     let damaged = |error| matches!(error, StoreError::Damaged { partition: 3, .. });
-    assert!(damaged(store.get(3, &key("ada"), &mut Vec::new()).unwrap_err()));
+    assert!(damaged(store.get(3, &user("ada"), &mut Parts::default()).unwrap_err()));
     assert!(damaged(store.verify(3, &mut |_| ()).unwrap_err()));
     assert!(damaged(store.apply_batch(3, &batch("ada=3", spot(8))).unwrap_err()));
     assert_eq!(value(&store, 3, "bob").as_deref(), Some("2"));
@@ -200,10 +251,10 @@ fn a_damaged_value_is_told() {
 fn a_value_that_is_gone_is_told_by_a_scan() {
     let store = MemoryStore::new();
     store.apply_batch(3, &batch("ada=1 bob=2", spot(7))).unwrap();
-    assert!(store.damage(3, &key("ada"), true));
+    assert!(store.damage(3, &user("ada"), true));
     assert_eq!(value(&store, 3, "ada"), None);
     let error = store.verify(3, &mut |_| ()).unwrap_err();
-    assert!(error.to_string().contains("1 parts are there, 2 were written"), "{error}");
+    assert!(error.to_string().contains("1 users are there, 2 were written"), "{error}");
 }
 
 /// A store that is read through in slices of one, with a batch between every two.
@@ -258,7 +309,7 @@ fn damage_is_found_while_the_store_is_written() {
     for (user, take_away) in [("c", false), ("c", true), ("d", false), ("d", true)] {
         let store = MemoryStore::new();
         store.apply_batch(3, &batch("a=1 b=2 c=3 d=4 e=5", spot(7))).unwrap();
-        assert!(store.damage(3, &key(user), take_away));
+        assert!(store.damage(3, &self::user(user), take_away));
         let found = read_through(&store, &busy);
         assert!(
             matches!(found, Err(StoreError::Damaged { partition: 3, .. })),
@@ -341,12 +392,12 @@ fn a_batch_that_is_broken_off_is_never_taken_for_whole() {
             let Ok(Some(found)) = killed.open(3) else { continue };
             let Ok(checkpoint) = killed.verify(3, &mut |_| ()) else { continue };
             trusted += 1;
-            assert_eq!((checkpoint, checkpoint.parts), (found.checkpoint, USERS as u64));
+            assert_eq!((checkpoint, checkpoint.users), (found.checkpoint, USERS as u64));
             let at = checkpoint.place.unwrap().mark.offset;
             killed
-                .scan(3, None, USERS, &mut |key, value| {
-                    let round = i64::from(value[0] - b'0');
-                    assert!(round == at || round == at + 1, "{at}: {}", String::from_utf8_lossy(key));
+                .scan(3, None, USERS, &mut |user, kept| {
+                    let round = i64::from(kept.get(b"core").unwrap()[0] - b'0');
+                    assert!(round == at || round == at + 1, "{at}: {}", user.escape_ascii());
                 })
                 .unwrap();
         }

@@ -13,7 +13,7 @@ use wardstream::pipeline::dispatch::Pace;
 use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
 use wardstream::pipeline::recover::Wishes;
 use wardstream::ports::ledger::Output;
-use wardstream::ports::store::{StateStore, StoreError};
+use wardstream::ports::store::{Parts, StateStore, StoreError, split};
 use wardstream::ports::tables::NoTables;
 use wardstream::runtime::custody::Custody;
 use wardstream::runtime::facts::Facts;
@@ -100,7 +100,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Does `damage` to the stored form of one user's core, in the files of a stopped process.
+/// Does `damage` to what is stored of one user, in the files of a stopped process.
 #[track_caller]
 fn damage(folder: &Path, user: usize, damage: impl FnOnce(&sled::Tree, &[u8], &[u8])) {
     // A child that another test starts at the moment holds this process's locks until it is another program.
@@ -111,7 +111,7 @@ fn damage(folder: &Path, user: usize, damage: impl FnOnce(&sled::Tree, &[u8], &[
     });
     let db = db.unwrap();
     let tree = db.open_tree("p0").unwrap();
-    let key = format!("acme/user{user}\0core").into_bytes();
+    let key = format!("acme/user{user}").into_bytes();
     let stored = tree.get(&key).unwrap().unwrap();
     damage(&tree, &key, &stored);
     db.flush().unwrap();
@@ -140,10 +140,11 @@ fn check(harm: impl FnOnce(&sled::Tree, &[u8], &[u8])) {
     let mut changelog: Vec<_> = log.read(Output::Profiles, 0, 0, usize::MAX);
     changelog.retain(|record| record.key.as_deref() != Some(b"\0mark"));
     for record in &changelog {
-        let mut value = Vec::new();
-        let found = store.get(0, record.key.as_deref().unwrap(), &mut value).unwrap();
-        assert_eq!(found.then_some(value.as_slice()), record.value.as_deref());
-        parts += usize::from(found);
+        let (user, name) = split(record.key.as_deref().unwrap());
+        let mut kept = Parts::default();
+        store.get(0, user, &mut kept).unwrap();
+        assert_eq!(kept.get(name), record.value.as_deref());
+        parts += usize::from(kept.get(name).is_some());
     }
     assert!(parts > USERS, "{parts} parts");
     assert_eq!(log.read(Output::Decisions, 0, 0, usize::MAX).len(), 2 * USERS);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::reading::Reading;
+use super::record::{self, Rewriter};
 use super::value;
-use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, Parts, StateStore, StoreError};
 
 /// Loses everything with its process; until then as durable as [`StateStore::flush`] says.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ struct Inside {
 
 #[derive(Clone, Debug, Default)]
 struct Partition {
-    parts: BTreeMap<Box<[u8]>, Vec<u8>>,
+    users: BTreeMap<Box<[u8]>, Vec<u8>>,
     checkpoint: Checkpoint,
     clean: Option<Vec<u8>>,
     reading: Option<Reading>,
@@ -62,14 +63,14 @@ impl MemoryStore {
         }
     }
 
-    /// Damages the value of `key`, or takes it away.
-    pub fn damage(&self, partition: i32, key: &[u8], take_away: bool) -> bool {
+    /// Damages what is kept of `user`, or takes it away.
+    pub fn damage(&self, partition: i32, user: &[u8], take_away: bool) -> bool {
         let mut inside = self.lock();
         let Some(partition) = inside.partitions.get_mut(&partition) else { return false };
         if take_away {
-            return partition.parts.remove(key).is_some();
+            return partition.users.remove(user).is_some();
         }
-        let Some(last) = partition.parts.get_mut(key).and_then(|value| value.last_mut()) else {
+        let Some(last) = partition.users.get_mut(user).and_then(|value| value.last_mut()) else {
             return false;
         };
         *last ^= 1;
@@ -106,14 +107,13 @@ impl StateStore for MemoryStore {
         Ok(Some(found))
     }
 
-    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
+    fn get(&self, partition: i32, user: &[u8], out: &mut Parts) -> Result<(), StoreError> {
+        out.clear();
         let inside = self.lock();
-        let stored = inside.partitions.get(&partition).and_then(|found| found.parts.get(key));
-        let Some(stored) = stored else { return Ok(false) };
-        let (value, _) =
-            value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
-        out.extend_from_slice(value);
-        Ok(true)
+        let Some(stored) = inside.partitions.get(&partition).and_then(|found| found.users.get(user)) else {
+            return Ok(());
+        };
+        record::read(user, stored, out).map(drop).map_err(|what| StoreError::Damaged { partition, what })
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
@@ -122,25 +122,17 @@ impl StateStore for MemoryStore {
         let mut next = found.checkpoint;
         next.batch += 1;
         next.place = batch.place.or(next.place);
-        for (key, new) in &batch.parts {
-            let mut old = None;
-            if let Some(stored) = found.parts.remove(key) {
-                let (value, check) =
-                    value::unwrap(key, &stored).map_err(|what| StoreError::Damaged { partition, what })?;
-                next.parts = next.parts.saturating_sub(1);
-                next.sum = next.sum.wrapping_sub(check);
-                next.held = next.held.saturating_sub((self.count_held)(key, value));
-                old = Some(check);
-            }
-            let new = new.as_ref().map(|new| (value::check(key, new), new));
+        let mut rewriter = Rewriter::default();
+        for (user, changes) in batch.users() {
+            let stored = found.users.get(user).map(Vec::as_slice);
+            let made = rewriter.rewrite(user, stored, changes, self.count_held, &mut next);
+            let made = made.map_err(|what| StoreError::Damaged { partition, what })?;
             if let Some(reading) = &mut found.reading {
-                reading.changed(key, old, new.map(|(check, _)| check));
+                reading.changed(user, made.old, made.new);
             }
-            if let Some((check, new)) = new {
-                found.parts.insert(key.clone(), value::wrap(next.batch, check, new));
-                next.parts += 1;
-                next.sum = next.sum.wrapping_add(check);
-                next.held += (self.count_held)(key, new);
+            match made.stored {
+                Some(stored) => drop(found.users.insert(user.into(), stored.to_vec())),
+                None => drop(found.users.remove(user)),
             }
         }
         found.checkpoint = next;
@@ -153,20 +145,20 @@ impl StateStore for MemoryStore {
         partition: i32,
         after: Option<&[u8]>,
         limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
+        visit: &mut dyn FnMut(&[u8], &Parts),
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let inside = self.lock();
         let Some(found) = inside.partitions.get(&partition) else { return Ok(None) };
-        let mut last = None;
-        let rest = found.parts.iter().skip_while(|(key, _)| after.is_some_and(|after| key.as_ref() <= after));
-        for (read, (key, stored)) in rest.enumerate() {
+        let (mut last, mut parts) = (None, Parts::default());
+        let rest =
+            found.users.iter().skip_while(|(user, _)| after.is_some_and(|after| user.as_ref() <= after));
+        for (read, (user, stored)) in rest.enumerate() {
             if read == limit {
                 return Ok(last);
             }
-            let (value, _) =
-                value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
-            visit(key, value);
-            last = Some(key.to_vec());
+            record::read(user, stored, &mut parts).map_err(|what| StoreError::Damaged { partition, what })?;
+            visit(user, &parts);
+            last = Some(user.to_vec());
         }
         Ok(None)
     }
@@ -174,15 +166,15 @@ impl StateStore for MemoryStore {
     fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError> {
         let inside = self.lock();
         let Some(found) = inside.partitions.get(&partition) else { return Ok(Checkpoint::default()) };
-        let (mut parts, mut sum) = (0, 0u64);
-        for (key, stored) in &found.parts {
-            let (_, check) =
-                value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
-            parts += 1;
+        let (mut users, mut sum) = (0, 0u64);
+        for (user, stored) in &found.users {
+            let check =
+                record::sound(user, stored).map_err(|what| StoreError::Damaged { partition, what })?;
+            users += 1;
             sum = sum.wrapping_add(check);
-            visit(key);
+            visit(user);
         }
-        value::compare(partition, parts, sum, found.checkpoint)
+        value::compare(partition, users, sum, found.checkpoint)
     }
 
     fn verify_some(&self, partition: i32, limit: usize) -> Result<bool, StoreError> {
@@ -191,14 +183,14 @@ impl StateStore for MemoryStore {
         let mut reading = found.reading.take().unwrap_or_default();
         let after = reading.after().map(<[u8]>::to_vec);
         let rest = found
-            .parts
+            .users
             .iter()
-            .skip_while(|(key, _)| after.as_ref().is_some_and(|after| key.as_ref() <= after.as_slice()));
+            .skip_while(|(user, _)| after.as_ref().is_some_and(|after| user.as_ref() <= after.as_slice()));
         let mut read = 0;
-        for (key, stored) in rest.take(limit) {
-            let (_, check) =
-                value::unwrap(key, stored).map_err(|what| StoreError::Damaged { partition, what })?;
-            reading.read(key, check);
+        for (user, stored) in rest.take(limit) {
+            let check =
+                record::sound(user, stored).map_err(|what| StoreError::Damaged { partition, what })?;
+            reading.read(user, check);
             read += 1;
         }
         if read < limit {
@@ -229,8 +221,8 @@ impl StateStore for MemoryStore {
 
     fn size(&self) -> u64 {
         let inside = self.lock();
-        let parts = inside.partitions.values().flat_map(|found| &found.parts);
-        let bytes: usize = parts.map(|(key, value)| key.len() + value.len()).sum();
+        let users = inside.partitions.values().flat_map(|found| &found.users);
+        let bytes: usize = users.map(|(user, stored)| user.len() + stored.len()).sum();
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

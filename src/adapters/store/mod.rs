@@ -1,9 +1,10 @@
 //! The store behind [`crate::ports::store`]: sled on disk, a map in memory.
 //!
-//! Both keep the same records in the same envelope, so that one set of contract tests holds both.
+//! Both keep the same values in the same envelope, so that one set of contract tests holds both.
 
 mod memory;
 mod reading;
+mod record;
 mod sled;
 mod value;
 

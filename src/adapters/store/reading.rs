@@ -1,8 +1,8 @@
 //! Reading a partition through a slice at a time, while it is written.
 //!
-//! Keys are read in their order. What a batch changes behind the reader is taken out of what was
+//! Users are read in their order. What a batch changes behind the reader is taken out of what was
 //! counted and put in again as it is now; what it changes before the reader is read when it comes to
-//! it. So when the last key is read, count and sum are those of the store at that moment, and have to
+//! it. So when the last user is read, count and sum are those of the store at that moment, and have to
 //! be the checkpoint's.
 
 use super::value;
@@ -12,28 +12,28 @@ use crate::ports::store::{Checkpoint, StoreError};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     after: Option<Box<[u8]>>,
-    parts: u64,
+    users: u64,
     sum: u64,
 }
 
 impl Reading {
-    /// The last key that was read.
+    /// The last user who was read.
     pub(super) fn after(&self) -> Option<&[u8]> {
         self.after.as_deref()
     }
 
-    pub(super) fn read(&mut self, key: &[u8], check: u64) {
-        self.after = Some(key.into());
+    pub(super) fn read(&mut self, user: &[u8], check: u64) {
+        self.after = Some(user.into());
         self.put(check);
     }
 
     /// A batch makes `new` of `old`; both are checks.
-    pub(super) fn changed(&mut self, key: &[u8], old: Option<u64>, new: Option<u64>) {
-        if self.after.as_deref().is_none_or(|after| key > after) {
+    pub(super) fn changed(&mut self, user: &[u8], old: Option<u64>, new: Option<u64>) {
+        if self.after.as_deref().is_none_or(|after| user > after) {
             return;
         }
         if let Some(old) = old {
-            self.parts = self.parts.wrapping_sub(1);
+            self.users = self.users.wrapping_sub(1);
             self.sum = self.sum.wrapping_sub(old);
         }
         if let Some(new) = new {
@@ -43,11 +43,11 @@ impl Reading {
 
     /// Everything is read.
     pub(super) fn end(&self, partition: i32, said: Checkpoint) -> Result<Checkpoint, StoreError> {
-        value::compare(partition, self.parts, self.sum, said)
+        value::compare(partition, self.users, self.sum, said)
     }
 
     const fn put(&mut self, check: u64) {
-        self.parts = self.parts.wrapping_add(1);
+        self.users = self.users.wrapping_add(1);
         self.sum = self.sum.wrapping_add(check);
     }
 }

@@ -1,7 +1,7 @@
 //! The store on disk, over sled 0.34.
 //!
-//! *Layout*: one tree a partition, so that a partition is dropped whole; a batch covers one tree, so
-//! the checkpoint lives in it. *Durability*: nothing is flushed behind our back. *Failure*: sled may
+//! *Layout*: one tree a partition, so that a partition is dropped whole, and in it one value a user; a batch
+//! covers one tree, so the checkpoint lives in it. *Durability*: nothing is flushed behind our back. *Failure*: sled may
 //! panic on a damaged file, at open or at any read; every call is caught, and a folder that does not
 //! open is put aside as `quarantine-<time>` and begun anew: it is a copy, and what it held comes back
 //! from the changelog. *Metrics*: the caller's.
@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::reading::Reading;
+use super::record;
 use super::value::{self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN};
-use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, StateStore, StoreError};
+use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, Parts, StateStore, StoreError};
 
 /// A folder with one sled database; shared by all workers of a process.
 #[derive(Debug)]
@@ -103,16 +104,12 @@ impl SledStore {
         folder.join(LIVE).is_dir()
     }
 
-    /// Shows every part whose key begins with `user` and NUL, in whatever partition, with the partition.
-    /// Nothing of the store is changed: its sign of a clean stop stays.
+    /// Shows what is kept of `user`, in whatever partition, with the partition. Nothing of the store is
+    /// changed: its sign of a clean stop stays.
     ///
     /// # Errors
     /// Unusable: there is none, another process has it, or the disk refuses. Damaged.
-    pub fn look(
-        folder: &Path,
-        user: &[u8],
-        visit: &mut dyn FnMut(i32, &[u8], &[u8]),
-    ) -> Result<(), StoreError> {
+    pub fn look(folder: &Path, user: &[u8], visit: &mut dyn FnMut(i32, &Parts)) -> Result<(), StoreError> {
         if !Self::is_in(folder) || folder.join(SICK).exists() {
             return Err(unusable(folder, "there is no store, or one that is put aside at the next start"));
         }
@@ -120,18 +117,14 @@ impl SledStore {
             true => unusable(folder, "another process uses it"),
             false => unusable(folder, &why),
         })?;
-        let prefix = [user, &[0]].concat();
+        let mut parts = Parts::default();
         for name in db.tree_names() {
             let number =
                 name.strip_prefix(b"p").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
             let Some(partition) = number else { continue };
-            let found = guarded(partition, || {
-                db.open_tree(&name)?.scan_prefix(&prefix).collect::<Result<Vec<_>, _>>()
-            })?;
-            for (key, stored) in found {
-                let (value, _) = value::unwrap(&key, &stored).map_err(|what| damaged(partition, what))?;
-                visit(partition, &key, value);
-            }
+            let Some(stored) = guarded(partition, || db.open_tree(&name)?.get(user))? else { continue };
+            record::read(user, &stored, &mut parts).map_err(|what| damaged(partition, what))?;
+            visit(partition, &parts);
         }
         Ok(())
     }
@@ -173,7 +166,7 @@ impl SledStore {
         }
     }
 
-    /// Runs `read` over every part after `after`.
+    /// Shows `visit` what is stored of every user after `after`.
     fn walk(
         &self,
         partition: i32,
@@ -227,12 +220,11 @@ impl StateStore for SledStore {
         Ok(Some(Found { checkpoint, filter }))
     }
 
-    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
+    fn get(&self, partition: i32, user: &[u8], out: &mut Parts) -> Result<(), StoreError> {
+        out.clear();
         let held = self.held(partition)?;
-        let Some(stored) = guarded(partition, || held.tree.get(key))? else { return Ok(false) };
-        let (value, _) = value::unwrap(key, &stored).map_err(|what| damaged(partition, what))?;
-        out.extend_from_slice(value);
-        Ok(true)
+        let Some(stored) = guarded(partition, || held.tree.get(user))? else { return Ok(()) };
+        record::read(user, &stored, out).map(drop).map_err(|what| damaged(partition, what))
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
@@ -244,19 +236,20 @@ impl StateStore for SledStore {
         partition: i32,
         after: Option<&[u8]>,
         limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
+        visit: &mut dyn FnMut(&[u8], &Parts),
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let held = self.held(partition)?;
         let (mut last, mut read, mut more) = (None, 0, false);
-        self.walk(partition, &held.tree, after, &mut |key, stored| {
+        let mut parts = Parts::default();
+        self.walk(partition, &held.tree, after, &mut |user, stored| {
             if read == limit {
                 more = true;
                 return Ok(false);
             }
-            let (value, _) = value::unwrap(key, stored)?;
-            visit(key, value);
+            record::read(user, stored, &mut parts)?;
+            visit(user, &parts);
             read += 1;
-            last = Some(key.to_vec());
+            last = Some(user.to_vec());
             Ok(true)
         })?;
         Ok(last.filter(|_| more))
@@ -265,15 +258,14 @@ impl StateStore for SledStore {
     fn verify(&self, partition: i32, visit: &mut dyn FnMut(&[u8])) -> Result<Checkpoint, StoreError> {
         let held = self.held(partition)?;
         let sums = held.sums();
-        let (mut parts, mut sum) = (0, 0u64);
-        self.walk(partition, &held.tree, None, &mut |key, stored| {
-            let (_, check) = value::unwrap(key, stored)?;
-            parts += 1;
-            sum = sum.wrapping_add(check);
-            visit(key);
+        let (mut users, mut sum) = (0, 0u64);
+        self.walk(partition, &held.tree, None, &mut |user, stored| {
+            sum = sum.wrapping_add(record::sound(user, stored)?);
+            users += 1;
+            visit(user);
             Ok(true)
         })?;
-        value::compare(partition, parts, sum, sums.checkpoint)
+        value::compare(partition, users, sum, sums.checkpoint)
     }
 
     fn verify_some(&self, partition: i32, limit: usize) -> Result<bool, StoreError> {
@@ -281,12 +273,11 @@ impl StateStore for SledStore {
         let mut sums = held.sums();
         let mut reading = sums.reading.take().unwrap_or_default();
         let (mut read, after) = (0, reading.after().map(<[u8]>::to_vec));
-        self.walk(partition, &held.tree, after.as_deref(), &mut |key, stored| {
+        self.walk(partition, &held.tree, after.as_deref(), &mut |user, stored| {
             if read == limit {
                 return Ok(false);
             }
-            let (_, check) = value::unwrap(key, stored)?;
-            reading.read(key, check);
+            reading.read(user, record::sound(user, stored)?);
             read += 1;
             Ok(true)
         })?;
@@ -390,7 +381,7 @@ fn read_checkpoint(partition: i32, tree: &sled::Tree) -> Result<Checkpoint, Stor
     }
 }
 
-/// Looks at a key and its stored form; `false` ends the walk, an error says what is damaged.
+/// Looks at a user and their stored form; `false` ends the walk, an error says what is damaged.
 type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<bool, String> + 'v;
 
 fn guarded<T>(partition: i32, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {

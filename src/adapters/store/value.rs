@@ -1,10 +1,6 @@
-//! What stands on the disk: the envelope of a value, and the record of a checkpoint.
-//!
-//! The envelope's check is 64 bits of a hash over key and value: it tells a damaged value, a value
-//! under a wrong key, and (summed over all parts, in the checkpoint) a missing or a stale one.
+//! What stands on the disk beside the users: the store's own keys, and the record of a checkpoint.
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
-
+use super::record::check;
 use crate::model::id::Digest;
 use crate::ports::ledger::{Mark, Positions};
 use crate::ports::store::{Checkpoint, Spot, StoreError};
@@ -17,46 +13,12 @@ pub(super) const CLEAN_KEY: &[u8] = b"\0clean";
 pub(super) const FILTER_PREFIX: &[u8] = b"\0filter/";
 
 /// What `FORMAT_KEY` holds: another value is another layout, and means a restore.
-pub(super) const FORMAT: &[u8] = b"ward-store-3";
+pub(super) const FORMAT: &[u8] = b"ward-store-4";
 
 /// Large values make sled's pages large.
 pub(super) const CHUNK_BYTES: usize = 4000;
 
-/// XXH3: this is about disks, and nobody who can write there needs a collision.
-pub(super) fn check(key: &[u8], value: &[u8]) -> u64 {
-    xxh3_64_with_seed(value, xxh3_64(key))
-}
-
-fn first(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
-}
-
-/// Version, batch, check, value.
-pub(super) fn wrap(batch: u64, check: u64, value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER_BYTES + value.len());
-    out.push(VERSION);
-    out.extend_from_slice(&batch.to_le_bytes());
-    out.extend_from_slice(&check.to_le_bytes());
-    out.extend_from_slice(value);
-    out
-}
-
-/// The value and its check, which has been compared.
-pub(super) fn unwrap<'v>(key: &[u8], stored: &'v [u8]) -> Result<(&'v [u8], u64), String> {
-    let (header, value) = stored.split_at_checked(HEADER_BYTES).ok_or("a value is cut off")?;
-    let (version, rest) = header.split_first().ok_or("a value is cut off")?;
-    if *version != VERSION {
-        return Err(format!("a value has version {version}, expected {VERSION}"));
-    }
-    let found = first(rest.get(8..).unwrap_or_default());
-    if found != check(key, value) {
-        return Err("a value does not have its checksum".into());
-    }
-    Ok((value, found))
-}
-
 const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 17;
 
 pub(super) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     let mut out = Vec::with_capacity(CHECKPOINT_BYTES);
@@ -69,7 +31,7 @@ pub(super) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         // No position is negative.
         out.extend_from_slice(&position.unwrap_or(-1).to_le_bytes());
     }
-    for number in [checkpoint.batch, checkpoint.parts, checkpoint.sum, checkpoint.held] {
+    for number in [checkpoint.batch, checkpoint.users, checkpoint.sum, checkpoint.held] {
         out.extend_from_slice(&number.to_le_bytes());
     }
     let check = check(CHECKPOINT_KEY, &out);
@@ -95,7 +57,7 @@ pub(super) fn decode(stored: &[u8]) -> Option<Checkpoint> {
     Some(Checkpoint {
         place: (*placed == 1).then_some(spot),
         batch: numbers.next()?,
-        parts: numbers.next()?,
+        users: numbers.next()?,
         sum: numbers.next()?,
         held: numbers.next()?,
     })
@@ -104,17 +66,17 @@ pub(super) fn decode(stored: &[u8]) -> Option<Checkpoint> {
 /// Whether a scan found what the checkpoint says.
 pub(super) fn compare(
     partition: i32,
-    parts: u64,
+    users: u64,
     sum: u64,
     said: Checkpoint,
 ) -> Result<Checkpoint, StoreError> {
-    if (parts, sum) == (said.parts, said.sum) {
+    if (users, sum) == (said.users, said.sum) {
         return Ok(said);
     }
-    let what = if parts == said.parts {
-        format!("{parts} parts are there, but not the ones that were written")
+    let what = if users == said.users {
+        format!("{users} users are there, but not as they were written")
     } else {
-        format!("{parts} parts are there, {} were written", said.parts)
+        format!("{users} users are there, {} were written", said.users)
     };
     Err(StoreError::Damaged { partition, what })
 }
@@ -133,7 +95,7 @@ mod tests {
                 positions: Positions { decision: Some(3), profiles: None },
             }),
             batch: 9,
-            parts: 1000,
+            users: 1000,
             sum: u64::MAX,
             held: 12,
         };
@@ -145,17 +107,6 @@ mod tests {
             damaged[at] ^= 0x10;
             assert_eq!(decode(&damaged), None, "byte {at}");
             assert_eq!(decode(&stored[..at]), None, "cut at {at}");
-        }
-    }
-
-    #[test]
-    fn a_value_belongs_to_its_key() {
-        let check = check(b"acme/ada\0core", b"state");
-        let stored = wrap(1, check, b"state");
-        assert_eq!(unwrap(b"acme/ada\0core", &stored), Ok((b"state".as_slice(), check)));
-        assert!(unwrap(b"acme/bob\0core", &stored).is_err());
-        for length in 0..stored.len() {
-            assert!(unwrap(b"acme/ada\0core", &stored[..length]).is_err(), "cut at {length}");
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Finding a profile: in the cache, else its parts in the pending unit, the overlay or the store.
+//! Finding a profile: in the cache, else its parts in the pending unit, the overlay or the store. The store
+//! is asked once for all that it has of a user: after a login come the parts that its session needs.
+
+use std::collections::BTreeMap;
 
 use super::{Lane, Refused, Scratch};
 use crate::engine::baseline::{Part, Profile};
@@ -8,7 +11,36 @@ use crate::pipeline::filter::Filter;
 use crate::pipeline::overlay::Known;
 use crate::pipeline::wire;
 use crate::ports::ledger::Output;
-use crate::ports::store::StateStore;
+use crate::ports::store::{Parts, StateStore, StoreError};
+
+/// What the store had of those who were looked for lately. Never newer than the overlay, and as new as the
+/// store until that is written.
+#[derive(Debug, Default)]
+pub(super) struct Lately(BTreeMap<Box<[u8]>, Parts>);
+
+impl Lately {
+    /// The store has been written.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn of(
+        &mut self,
+        partition: i32,
+        user: &[u8],
+        store: &dyn StateStore,
+    ) -> Result<Option<&Parts>, StoreError> {
+        if !self.0.contains_key(user) {
+            if self.0.len() >= LATELY_MAX {
+                self.0.clear();
+            }
+            let mut parts = Parts::default();
+            store.get(partition, user, &mut parts)?;
+            self.0.insert(user.into(), parts);
+        }
+        Ok(self.0.get(user))
+    }
+}
 
 impl Lane {
     /// The user's profile, with the parts that a step of this kind needs.
@@ -62,8 +94,7 @@ impl Lane {
         key.clear();
         value.clear();
         part.write_key(user, key);
-        // Only after a panic is a profile of a pending unit not in the cache; so a walk will do.
-        let pending = self.pending.as_ref().and_then(|pending| {
+        let pending = self.pending.as_ref().filter(|pending| pending.is_forgotten).and_then(|pending| {
             let mut records = pending.unit.records();
             records.find(|record| record.output == Output::Profiles && record.key == key.as_slice())
         });
@@ -74,7 +105,13 @@ impl Lane {
         match known {
             Known::Value(found) => value.extend_from_slice(found),
             Known::Gone => return Ok(false),
-            Known::Nothing => return store.get(self.partition, key, value).map_err(Refused::Store),
+            Known::Nothing => {
+                let stored = self.stored_lately.of(self.partition, user, store).map_err(Refused::Store)?;
+                let Some(found) = stored.and_then(|stored| stored.get(part.name().as_bytes())) else {
+                    return Ok(false);
+                };
+                value.extend_from_slice(found);
+            }
         }
         Ok(true)
     }
@@ -87,7 +124,7 @@ impl Lane {
             return Ok(());
         }
         let mut filter = Filter::default();
-        store.verify(self.partition, &mut |key| filter.add_core(key)).map_err(Refused::Store)?;
+        store.verify(self.partition, &mut |user| filter.add(user)).map_err(Refused::Store)?;
         // The store may not have these yet. Who waits for the next checkpoint is added by it.
         for (key, _) in self.overlay.draining().filter(|(_, value)| value.is_some()) {
             filter.add_core(key);
@@ -97,6 +134,9 @@ impl Lane {
         Ok(())
     }
 }
+
+/// Of each lane, some KiB each.
+const LATELY_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -167,7 +207,7 @@ mod tests {
         settled(&mut lane, &store, 0, LOGIN);
         assert!(lane.filter.has(b"acme/ada"));
         settled(&mut lane, &store, 1, ERASE);
-        assert_eq!(store.checkpoint(0).unwrap().parts, 0, "nothing is left");
+        assert_eq!(store.checkpoint(0).unwrap().users, 0, "nothing is left");
 
         // As after a restart: nobody is at hand.
         let filter = Filter::decode(&lane.close().unwrap()).unwrap();

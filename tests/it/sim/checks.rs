@@ -105,8 +105,10 @@ impl World<'_> {
             }
             let mut parts = BTreeMap::new();
             store
-                .scan(number, None, usize::MAX, &mut |key, value| {
-                    parts.insert(key.to_vec(), value.to_vec());
+                .scan(number, None, usize::MAX, &mut |user, stored| {
+                    for (name, value) in stored.iter() {
+                        parts.insert([user, &[0], name].concat(), value.to_vec());
+                    }
                 })
                 .map_err(|error| error.to_string())?;
             same(&format!("store of {}", node.name), number, &parts, &folded.profiles)?;

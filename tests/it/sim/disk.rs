@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wardstream::adapters::store::MemoryStore;
 use wardstream::pipeline::wire::held_in;
-use wardstream::ports::store::{Batch, Checkpoint, Found, StateStore, StoreError};
+use wardstream::ports::store::{Batch, Checkpoint, Found, Parts, StateStore, StoreError};
 
 /// A store on a disk that can refuse, and lie.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ impl StateStore for Disk {
         self.ask()?.open(partition)
     }
 
-    fn get(&self, partition: i32, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
-        self.ask()?.get(partition, key, out)
+    fn get(&self, partition: i32, user: &[u8], out: &mut Parts) -> Result<(), StoreError> {
+        self.ask()?.get(partition, user, out)
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
@@ -49,7 +49,7 @@ impl StateStore for Disk {
         partition: i32,
         after: Option<&[u8]>,
         limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
+        visit: &mut dyn FnMut(&[u8], &Parts),
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.ask()?.scan(partition, after, limit, visit)
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
 use wardstream::ports::ledger::{Ledger as _, Output, Unit};
-use wardstream::ports::store::{Batch, StateStore as _};
+use wardstream::ports::store::{Batch, StateStore as _, split};
 
 use super::script::{Fate, Plant};
 use super::world::{Step, World};
@@ -132,7 +132,7 @@ impl World<'_> {
                 for partition in 0..self.partitions {
                     let key = self.folded[usize::try_from(partition).unwrap()].profiles.keys().next();
                     if let Some(key) = key {
-                        store.inside.damage(partition, key, fate == Fate::Vanishes);
+                        store.inside.damage(partition, split(key).0, fate == Fate::Vanishes);
                     }
                 }
                 self.take(at, step, now)

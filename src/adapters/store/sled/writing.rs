@@ -1,4 +1,4 @@
-//! How batches reach sled: piece by piece into a store that has a place, part by part into one that has
+//! How batches reach sled: piece by piece into a store that has a place, user by user into one that has
 //! none yet.
 //!
 //! sled writes a batch under a lock of the whole process: nobody reads or writes meanwhile, whatever the
@@ -6,35 +6,42 @@
 
 use super::value::{CHECKPOINT_KEY, CLEAN_KEY, FORMAT, FORMAT_KEY};
 use super::{Held, SledStore, Sums, damaged, guarded, value};
+use crate::adapters::store::record::Rewriter;
 use crate::ports::store::{Batch, Change, Checkpoint, Spot, StoreError};
+
+/// A user, and the changes of their parts.
+type Changed<'b> = (&'b [u8], &'b [(Box<[u8]>, Change)]);
 
 impl SledStore {
     /// The batch, in whichever way its store allows.
     pub(super) fn put(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
         let held = self.held(partition)?;
         let is_placed = batch.place.or(held.sums().checkpoint.place).is_some();
+        let mut rewriter = Rewriter::default();
         if !is_placed {
-            return self.fill(partition, &held, &batch.parts);
+            return self.fill(partition, &held, batch, &mut rewriter);
         }
-        let mut pieces = batch.parts.chunks(PIECE_PARTS).peekable();
+        let users: Vec<_> = batch.users().collect();
+        let mut pieces = users.chunks(PIECE_USERS).peekable();
         loop {
             let piece = pieces.next().unwrap_or_default();
             let place = batch.place.filter(|_| pieces.peek().is_none());
-            let written = self.write(partition, &held, piece, place)?;
+            let written = self.write(partition, &held, piece, place, &mut rewriter)?;
             if pieces.peek().is_none() {
                 return Ok(written);
             }
         }
     }
 
-    /// Writes parts of a store that has a place, atomically. While sled does so nobody else reads or
+    /// Writes users of a store that has a place, atomically. While sled does so nobody else reads or
     /// writes, whatever the tree: so few at a time.
     fn write(
         &self,
         partition: i32,
         held: &Held,
-        parts: &[(Box<[u8]>, Change)],
+        users: &[Changed<'_>],
         place: Option<Spot>,
+        rewriter: &mut Rewriter,
     ) -> Result<Checkpoint, StoreError> {
         let mut sums = held.sums();
         let mut next = sums.checkpoint;
@@ -42,18 +49,16 @@ impl SledStore {
         next.batch += 1;
         next.place = place.or(next.place);
         let mut writes = sled::Batch::default();
-        for (key, new) in parts {
-            let old = guarded(partition, || held.tree.get(key))?;
-            let new = new.as_deref().map(|new| (value::check(key, new), new));
-            let old = self.count(partition, &mut next, key, old.as_deref(), new)?;
+        for (user, changes) in users {
+            let old = guarded(partition, || held.tree.get(user))?;
+            let made = rewriter.rewrite(user, old.as_deref(), changes, self.count_held, &mut next);
+            let made = made.map_err(|what| damaged(partition, what))?;
             if let Some(reading) = &mut reading {
-                reading.changed(key, old, new.map(|(check, _)| check));
+                reading.changed(user, made.old, made.new);
             }
-            match new {
-                Some((check, new)) => {
-                    writes.insert(key.as_ref(), value::wrap(next.batch, check, new));
-                }
-                None => writes.remove(key.as_ref()),
+            match made.stored {
+                Some(stored) => writes.insert(*user, stored),
+                None => writes.remove(*user),
             }
         }
         writes.insert(FORMAT_KEY, FORMAT);
@@ -65,13 +70,14 @@ impl SledStore {
         Ok(next)
     }
 
-    /// Writes parts of a store that has no place yet: nobody trusts it before it has one, so they go in
-    /// one by one, in the order of their keys and beside what other workers do.
+    /// Writes a batch into a store that has no place yet: nobody trusts it before it has one, so users go
+    /// in one by one, in their order and beside what other workers do.
     fn fill(
         &self,
         partition: i32,
         held: &Held,
-        parts: &[(Box<[u8]>, Change)],
+        batch: &Batch,
+        rewriter: &mut Rewriter,
     ) -> Result<Checkpoint, StoreError> {
         let mut sums = held.sums();
         let mut next = sums.checkpoint;
@@ -81,44 +87,20 @@ impl SledStore {
             held.tree.insert(CHECKPOINT_KEY, value::encode(&next))?;
             held.tree.remove(CLEAN_KEY)
         })?;
-        for (key, new) in parts {
-            let new = new.as_deref().map(|new| (value::check(key, new), new));
-            let old = guarded(partition, || match new {
-                Some((check, new)) => held.tree.insert(key.as_ref(), value::wrap(next.batch, check, new)),
-                None => held.tree.remove(key.as_ref()),
+        for (user, changes) in batch.users() {
+            let old = guarded(partition, || held.tree.get(user))?;
+            let made = rewriter.rewrite(user, old.as_deref(), changes, self.count_held, &mut next);
+            let made = made.map_err(|what| damaged(partition, what))?;
+            guarded(partition, || match made.stored {
+                Some(stored) => held.tree.insert(user, stored),
+                None => held.tree.remove(user),
             })?;
-            self.count(partition, &mut next, key, old.as_deref(), new)?;
         }
         guarded(partition, || held.tree.insert(CHECKPOINT_KEY, value::encode(&next)))?;
         *sums = Sums { checkpoint: next, reading: None };
         Ok(next)
     }
-
-    /// Counts what a part was and becomes; gives back the check of what it was.
-    fn count(
-        &self,
-        partition: i32,
-        next: &mut Checkpoint,
-        key: &[u8],
-        old: Option<&[u8]>,
-        new: Option<(u64, &[u8])>,
-    ) -> Result<Option<u64>, StoreError> {
-        let mut was = None;
-        if let Some(stored) = old {
-            let (value, check) = value::unwrap(key, stored).map_err(|what| damaged(partition, what))?;
-            next.parts = next.parts.saturating_sub(1);
-            next.sum = next.sum.wrapping_sub(check);
-            next.held = next.held.saturating_sub((self.count_held)(key, value));
-            was = Some(check);
-        }
-        if let Some((check, value)) = new {
-            next.parts += 1;
-            next.sum = next.sum.wrapping_add(check);
-            next.held += (self.count_held)(key, value);
-        }
-        Ok(was)
-    }
 }
 
 /// Some milliseconds: that long a profile that is not at hand has to be waited for.
-const PIECE_PARTS: usize = 256;
+const PIECE_USERS: usize = 64;
