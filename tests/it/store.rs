@@ -344,6 +344,27 @@ fn a_store_on_disk_comes_back() {
     assert_eq!(value(&opened.store, 3, "ada").as_deref(), Some("1"));
 }
 
+/// As an earlier version left it: it is not read, and makes room for what the changelog says.
+#[test]
+fn a_store_of_another_layout_is_told_and_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let db = sled::open(folder.path().join("profiles")).unwrap();
+        let tree = db.open_tree("p3").unwrap();
+        for (key, value) in [("\0format", "ward-store-3"), ("\0checkpoint", "7"), ("acme/ada\0core", "1")] {
+            tree.insert(key, value).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    let store = SledStore::open(folder.path(), CACHE, "1").unwrap().store;
+    let told = store.open(3).unwrap_err();
+    assert!(matches!(told, StoreError::Damaged { partition: 3, .. }), "{told:?}");
+    assert!(told.to_string().contains("`ward-store-3`"), "{told}");
+    store.drop_partition(3).unwrap();
+    store.apply_batch(3, &batch("ada=2", spot(1))).unwrap();
+    assert_eq!(store.verify(3, &mut |_| ()).unwrap().users, 1);
+}
+
 #[test]
 fn two_processes_do_not_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();

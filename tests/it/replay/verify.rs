@@ -43,6 +43,20 @@ fn a_part_of_a_run_is_taken_up_where_it_begins() {
     world.ward(&["verify", "--in", "part.jsonl", "--partial"], 0);
 }
 
+/// As a version before facts across users published it: its chain is over a datum of that schema.
+#[test]
+fn a_decision_of_an_older_schema_holds() {
+    const LINE: &str = include_str!("../../data/decision-d8b514efd95a9b24.jsonl");
+    let world = World::new();
+    world.write("old.jsonl", LINE);
+    world.ward(&["verify", "--in", "old.jsonl"], 0);
+    for (from, to) in [("\"asn\":1221", "\"asn\":1222"), ("\"device\":\"desktop\"}", "\"device\":null}")] {
+        assert!(LINE.contains(from));
+        world.write("changed.jsonl", LINE.replacen(from, to, 1));
+        world.ward(&["verify", "--in", "changed.jsonl"], 1);
+    }
+}
+
 #[test]
 fn a_log_that_was_emptied_does_not_hold() {
     let world = World::new();
