@@ -460,7 +460,7 @@ const WATCH_PAUSE: Duration = Duration::from_millis(50);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than every time limit of one transaction and of the renewal after it.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// "Leaves within 5 s", with the time that the process itself needs to end.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// What is left of the 5 s.

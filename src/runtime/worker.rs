@@ -175,7 +175,10 @@ enum Assignment {
 impl Worker {
     fn run(&mut self) -> Result<(), Ended> {
         loop {
-            self.pulse.beat();
+            // A transaction that never ends is nobody's to notice but the watch's: its outcome is a beat.
+            if !self.dispatch.is_publishing() {
+                self.pulse.beat();
+            }
             if self.shared.stop.is_set() && !self.stopping {
                 self.stopping = true;
                 self.leaving = true;
@@ -208,6 +211,7 @@ impl Worker {
         if self.dispatch.is_publishing()
             && let Some(outcome) = self.publisher.outcome(wait)
         {
+            self.pulse.beat();
             if let Err(failure) = &outcome {
                 Happened::NotPublished {
                     worker: self.number,

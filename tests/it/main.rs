@@ -53,4 +53,5 @@ mod tables;
 mod tidy;
 mod traffic;
 mod verify;
+mod watch;
 mod world;
