@@ -49,6 +49,7 @@ pub struct Batch {
 impl Batch {
     /// The changes of each user.
     pub fn users(&self) -> impl Iterator<Item = (&[u8], &[(Box<[u8]>, Change)])> {
+        debug_assert!(self.parts.is_sorted_by(|(a, _), (b, _)| by_user(a, b).is_lt()), "a user comes twice");
         let same = |(a, _): &(Box<[u8]>, _), (b, _): &(Box<[u8]>, _)| split(a).0 == split(b).0;
         self.parts.chunk_by(same).filter_map(|changes| Some((split(&changes.first()?.0).0, changes)))
     }
