@@ -10,23 +10,15 @@ use wardstream::adapters::registry::Settings as Registry;
 use wardstream::adapters::store::MemoryStore;
 use wardstream::engine::decode::{Format, Limits, decode};
 use wardstream::engine::emit;
-use wardstream::engine::policy::Policy;
-use wardstream::pipeline::dispatch::Pace;
 use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
-use wardstream::pipeline::recover::Wishes;
 use wardstream::ports::ledger::Output;
 use wardstream::ports::schemas::WhenAway;
-use wardstream::ports::tables::NoTables;
-use wardstream::runtime::custody::Custody;
-use wardstream::runtime::facts::Facts;
-use wardstream::runtime::footing::{Current, Footing};
 use wardstream::runtime::lookup::Lookup;
-use wardstream::runtime::registry::Registry as Policies;
-use wardstream::runtime::status::Status;
 use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
 use wardstream::runtime::worker::{self, Shared};
 
 use crate::registry::fake::{Fake, Reply};
+use crate::working;
 
 const EVENT: &str = include_str!("../../schemas/event.avsc");
 
@@ -55,41 +47,16 @@ fn world(url: &str, when_away: WhenAway, partitions: u16) -> World {
         Registry { url: Some(url.into()), timeout: Duration::from_millis(300), ..Registry::default() };
     let client = client.open(&|_| None).unwrap().unwrap();
     let settings = Settings {
-        topic: "identity.events".into(),
-        partitions: log.partitions(),
         format: Format::Confluent,
         decisions: Rendering::Confluent(4),
         alerts: AlertRendering::Confluent(3),
         revocations: Rendering::Json,
         rejected: Rendering::Json,
-        limits: Limits::default(),
-        profiles_cached: 10,
-        record_bytes_max: 1_000_000,
-        hash_seed: 7,
+        ..working::settings(&log)
     };
     let shared = Shared {
-        group: "ward".into(),
-        instance: "one".into(),
-        settings: Arc::new(settings),
-        pace: Pace::default(),
-        wishes: Wishes::default(),
-        store: Arc::new(MemoryStore::new()),
-        custody: Custody::default(),
-        footing: Current::new(Footing {
-            policy: Arc::new(Policy::shipped("default").unwrap()),
-            shadow: None,
-            tables: Arc::new(NoTables),
-        }),
-        lifetime: Arc::default(),
-        policies: Policies::default(),
-        max_action_change: 5,
-        stop: stop.clone(),
-        clock,
-        status: Status::new(clock),
         lookup: Lookup::start(Box::new(client), when_away, clock, stop.clone()).unwrap(),
-        spans: None,
-        stages: None,
-        facts: Facts::default(),
+        ..working::shared(settings, Arc::new(MemoryStore::new()), &stop, clock)
     };
     let (source, ledger) = (Box::new(log.join("one")), Box::new(log.ledger("one")));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

@@ -54,4 +54,5 @@ mod tidy;
 mod traffic;
 mod verify;
 mod watch;
+mod working;
 mod world;

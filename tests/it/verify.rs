@@ -7,25 +7,15 @@ use std::time::{Duration, Instant};
 
 use wardstream::adapters::embedded::{Log, Retention};
 use wardstream::adapters::store::SledStore;
-use wardstream::engine::decode::{Format, Limits};
-use wardstream::engine::policy::Policy;
 use wardstream::pipeline::dispatch::Pace;
-use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
-use wardstream::pipeline::recover::Wishes;
 use wardstream::ports::ledger::Output;
 use wardstream::ports::store::{Parts, StateStore, StoreError, split};
-use wardstream::ports::tables::NoTables;
-use wardstream::runtime::custody::Custody;
-use wardstream::runtime::facts::Facts;
-use wardstream::runtime::footing::{Current, Footing};
-use wardstream::runtime::lookup::Lookup;
-use wardstream::runtime::registry::Registry;
-use wardstream::runtime::status::Status;
 use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
 use wardstream::runtime::worker::{self, Ended, Shared};
 
-const MEMBER: &str = "one";
-/// More parts than one slice reads.
+use crate::working::{self, MEMBER};
+
+/// More than one slice reads.
 const USERS: usize = 1_500;
 
 fn log_in(log: &Log, users: impl Iterator<Item = usize>, hour: u32) {
@@ -44,42 +34,9 @@ fn log_in(log: &Log, users: impl Iterator<Item = usize>, hour: u32) {
 fn run(log: &Log, folder: &Path, meanwhile: impl FnOnce(&SledStore)) {
     let store = Arc::new(SledStore::open(folder, 16 << 20, "now").unwrap().store);
     let (stop, clock) = (Stop::default(), ProcessClock::default());
-    let settings = Settings {
-        topic: "identity.events".into(),
-        partitions: 1,
-        format: Format::Json,
-        decisions: Rendering::Avro,
-        alerts: AlertRendering::Avro,
-        revocations: Rendering::Avro,
-        rejected: Rendering::Avro,
-        limits: Limits::default(),
-        profiles_cached: 10,
-        record_bytes_max: 1_000_000,
-        hash_seed: 7,
-    };
     let shared = Shared {
-        group: "ward".into(),
-        instance: MEMBER.into(),
-        settings: Arc::new(settings),
         pace: Pace { checkpoint_interval: Duration::from_millis(20), ..Pace::default() },
-        wishes: Wishes::default(),
-        store: Arc::clone(&store) as _,
-        custody: Custody::default(),
-        footing: Current::new(Footing {
-            policy: Arc::new(Policy::shipped("default").unwrap()),
-            shadow: None,
-            tables: Arc::new(NoTables),
-        }),
-        lifetime: Arc::default(),
-        policies: Registry::default(),
-        max_action_change: 5,
-        stop: stop.clone(),
-        clock,
-        status: Status::new(clock),
-        lookup: Lookup::default(),
-        spans: None,
-        stages: None,
-        facts: Facts::default(),
+        ..working::shared(working::settings(log), Arc::clone(&store) as _, &stop, clock)
     };
     let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
     let worker = std::thread::spawn(move || worker::run(0, shared, source, ledger, Pulse::new(clock)));

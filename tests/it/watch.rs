@@ -1,4 +1,5 @@
-//! A transaction that never ends: the worker goes on polling, and its pulse does not.
+//! What is to be noticed of a worker from outside: a transaction that never ends while it goes on polling, and
+//! how many observations its store holds.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -6,22 +7,14 @@ use std::time::{Duration, Instant};
 
 use wardstream::adapters::embedded::{Log, Retention};
 use wardstream::adapters::store::MemoryStore;
-use wardstream::engine::decode::{Format, Limits};
-use wardstream::engine::policy::Policy;
 use wardstream::pipeline::dispatch::Pace;
-use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
-use wardstream::pipeline::recover::Wishes;
+use wardstream::pipeline::wire::held_in;
 use wardstream::ports::failure::Failure;
 use wardstream::ports::ledger::{Change, Enclosed, Ground, Ledger, Output, Positions, ReadBack, Unit};
-use wardstream::ports::tables::NoTables;
-use wardstream::runtime::custody::Custody;
-use wardstream::runtime::facts::Facts;
-use wardstream::runtime::footing::{Current, Footing};
-use wardstream::runtime::lookup::Lookup;
-use wardstream::runtime::registry::Registry;
-use wardstream::runtime::status::Status;
 use wardstream::runtime::stop::{ProcessClock, Pulse, Stop};
 use wardstream::runtime::worker::{self, Shared};
+
+use crate::working::{self, MEMBER};
 
 /// Says when it is asked to publish, and does so when it is told to.
 #[derive(Debug)]
@@ -65,46 +58,6 @@ impl Ledger for Held {
     }
 }
 
-fn shared(log: &Log, stop: &Stop, clock: ProcessClock) -> Shared {
-    let settings = Settings {
-        topic: "identity.events".into(),
-        partitions: log.partitions(),
-        format: Format::Json,
-        decisions: Rendering::Json,
-        alerts: AlertRendering::Avro,
-        revocations: Rendering::Json,
-        rejected: Rendering::Json,
-        limits: Limits::default(),
-        profiles_cached: 10,
-        record_bytes_max: 1_000_000,
-        hash_seed: 7,
-    };
-    Shared {
-        group: "ward".into(),
-        instance: "one".into(),
-        settings: Arc::new(settings),
-        pace: Pace::default(),
-        wishes: Wishes::default(),
-        store: Arc::new(MemoryStore::new()),
-        custody: Custody::default(),
-        footing: Current::new(Footing {
-            policy: Arc::new(Policy::shipped("default").unwrap()),
-            shadow: None,
-            tables: Arc::new(NoTables),
-        }),
-        lifetime: Arc::default(),
-        policies: Registry::default(),
-        max_action_change: 5,
-        stop: stop.clone(),
-        clock,
-        status: Status::new(clock),
-        lookup: Lookup::default(),
-        spans: None,
-        stages: None,
-        facts: Facts::default(),
-    }
-}
-
 #[track_caller]
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -118,13 +71,13 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 fn a_transaction_that_does_not_end_is_noticed_and_one_that_does_is_a_beat() {
     let log = Log::new(1, Retention::default());
     let (stop, clock) = (Stop::default(), ProcessClock::default());
-    let shared = shared(&log, &stop, clock);
+    let shared = working::shared(working::settings(&log), Arc::new(MemoryStore::new()), &stop, clock);
     let (asked, was_asked) = channel();
     let (tell, told) = channel();
-    let held = Held { inside: Box::new(log.ledger("one")), asked, told: Arc::new(Mutex::new(told)) };
+    let held = Held { inside: Box::new(log.ledger(MEMBER)), asked, told: Arc::new(Mutex::new(told)) };
     let pulse = Pulse::new(clock);
     let worker = std::thread::spawn({
-        let (source, pulse) = (Box::new(log.join("one")), pulse.clone());
+        let (source, pulse) = (Box::new(log.join(MEMBER)), pulse.clone());
         move || worker::run(0, shared, source, Box::new(held), pulse)
     });
 
@@ -137,6 +90,30 @@ fn a_transaction_that_does_not_end_is_noticed_and_one_that_does_is_a_beat() {
     until("it beats again", || pulse.silent() < Duration::from_millis(500));
     until("it is decided", || log.read(Output::Decisions, 0, 0, 2).len() == 1);
     drop(tell);
+    stop.set();
+    assert_eq!(worker.join().unwrap(), Ok(()));
+}
+
+/// Eleven mornings in London, and then a login from Sydney that teaches nothing until somebody answers.
+#[test]
+fn observations_that_wait_for_an_answer_are_counted_in_the_store() {
+    let log = Log::new(1, Retention::default());
+    let (stop, clock) = (Stop::default(), ProcessClock::default());
+    let store = Arc::new(MemoryStore::new().counting(held_in));
+    let shared = Shared {
+        pace: Pace { checkpoint_interval: Duration::from_millis(20), ..Pace::default() },
+        ..working::shared(working::settings(&log), Arc::clone(&store) as _, &stop, clock)
+    };
+    let worker = std::thread::spawn({
+        let (source, ledger) = (Box::new(log.join(MEMBER)), Box::new(log.ledger(MEMBER)));
+        move || worker::run(0, shared, source, ledger, Pulse::new(clock))
+    });
+    let held = || store.checkpoint(0).map_or(0, |checkpoint| checkpoint.held);
+    for line in include_str!("../../docs/examples/ada.jsonl").lines() {
+        assert_eq!(held(), 0, "before {line}");
+        log.append(0, None, Some(b"acme/ada"), Some(line.as_bytes())).unwrap();
+    }
+    until("the last login is held", || held() == 1);
     stop.set();
     assert_eq!(worker.join().unwrap(), Ok(()));
 }

@@ -155,8 +155,9 @@ fn merge(
 const VERSION: u8 = 2;
 /// Version and check.
 const HEADER_BYTES: usize = 9;
-/// Sixteen parts of two KiB are what an engine writes.
-const PARTS_BYTES_MAX: usize = 256 << 10;
+/// An engine writes sixteen parts of two KiB; this is more than the changelog can hold of one user, so that
+/// whatever it holds can be kept.
+const PARTS_BYTES_MAX: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests {
