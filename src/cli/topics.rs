@@ -110,11 +110,13 @@ impl Broker {
         Ok((partitions.unwrap_or(topics::PARTITIONS_DEFAULT), replication))
     }
 
-    /// A topic that was just made takes a moment to be known to every broker.
-    fn until_made(&self, wanted: &[Wanted<'_>]) -> Result<BTreeMap<String, There>, Failure> {
+    /// What is there once every broker knows what was `made`, which takes them a moment: the one that tells
+    /// of partitions may be another than the one that tells of settings.
+    fn once_known(&self, wanted: &[Wanted<'_>], made: &[String]) -> Result<BTreeMap<String, There>, Failure> {
+        let is_known = |topic: &There| topic.partitions > 0 && topic.settings.is_some();
         let mut there = self.describe(wanted)?;
         for _ in 0..MADE_TRIES {
-            if wanted.iter().all(|topic| there.get(topic.name).is_some_and(|topic| topic.partitions > 0)) {
+            if made.iter().all(|name| there.get(name).is_some_and(is_known)) {
                 break;
             }
             pause();
@@ -165,7 +167,7 @@ fn settle(options: &Options, create: bool) -> Result<(), Failure> {
             missing(&wanted, &there).into_iter().map(|topic| topic.made(partitions, replication)).collect();
         broker.admin.create(&new, broker.patience)?;
         made.extend(new.into_iter().map(|topic| topic.name));
-        there = broker.until_made(&wanted)?;
+        there = broker.once_known(&wanted, &made)?;
     }
     let mistakes = topics::compare(&wanted, &there, options.partitions);
     if options.json {
@@ -200,5 +202,5 @@ fn pause() {
 }
 
 const REPLICATION_DEFAULT: i32 = 3;
-const MADE_TRIES: u32 = 20;
+const MADE_TRIES: u32 = 50;
 const MADE_PAUSE: Duration = Duration::from_millis(100);

@@ -105,8 +105,12 @@ impl Admin {
             .block_on(self.client.describe_configs(&resources, &options))
             .map_err(|error| self.unreachable(patience, &error))?;
         for (name, answer) in names.iter().zip(answers) {
-            // Not allowed to read settings: the caller sees that they are unknown.
+            // Not allowed to read settings, or a broker that does not know the topic yet, of which the crate
+            // tells only that there are none: the caller sees that they are unknown.
             let (Ok(resource), Some(topic)) = (answer, there.get_mut(name)) else { continue };
+            if resource.entries.is_empty() {
+                continue;
+            }
             topic.settings = Some(
                 resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect(),
             );

@@ -69,6 +69,17 @@ fn each_role_works_with_its_least_acls() {
     an_analyst_works(&world);
     assert_eq!(ward.end("TERM").0.code(), Some(0));
 
+    // Settings that may not be read are not mistaken for wrong ones.
+    let decisions = world.topic("decisions");
+    world.broker.revoke("ward-worker", &["--topic", &decisions], "DescribeConfigs");
+    let check = world.ward_as("ward-worker", &["topics", "check", "--json"]);
+    assert_eq!(check.status.code(), Some(1));
+    let check: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let mistakes = check["mistakes"].as_array().unwrap();
+    let found: Vec<_> = mistakes.iter().map(|one| [&one["topic"], &one["found"]]).collect();
+    assert_eq!(found, [[&json!(decisions), &json!("settings may not be read")]]);
+    printed.lines().filter(|line| !line.starts_with('#')).for_each(|line| world.broker.grant(line));
+
     // A role that is not a worker's is told what it lacks for that: all of it, and how to allow it.
     let expected = [
         format!("group {group}"),
