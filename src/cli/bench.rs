@@ -47,7 +47,8 @@ pub(super) struct Options {
     /// Events that are measured.
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..=50_000_000))]
     events: u32,
-    /// Events before them, which warm caches and profiles (default: half as many).
+    /// Events before them, which warm caches and profiles; 0: the start is measured too (default: half as
+    /// many).
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=50_000_000))]
     warm: Option<u32>,
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

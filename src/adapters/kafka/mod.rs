@@ -26,6 +26,7 @@ mod settings;
 mod source;
 mod survey;
 pub mod topics;
+mod withheld;
 mod writer;
 
 pub use admin::{Admin, Failure, Refused, remedy};
@@ -40,3 +41,4 @@ pub use roll::{Held, Roll};
 pub use settings::{Assignment, Mechanism, Sasl, Settings, Tls};
 pub use source::KafkaSource;
 pub use survey::Survey;
+pub use withheld::Withheld;

@@ -51,12 +51,16 @@ impl Publisher {
         Self::of(connection, &config)
     }
 
-    fn of(connection: &Connection, config: &ClientConfig) -> Result<Self, Failure> {
+    pub(super) fn of(connection: &Connection, config: &ClientConfig) -> Result<Self, Failure> {
         let lost = Arc::new(Lost::default());
         let context = Events::of(connection.token(), Arc::clone(&lost));
         let producer = BaseProducer::from_config_and_context(config, context)
             .map_err(|error| Failure::Client(error.to_string()))?;
         Ok(Self { producer, bootstrap: connection.bootstrap().to_owned(), lost })
+    }
+
+    pub(super) const fn producer(&self) -> &BaseProducer<impl ProducerContext<NoCustomPartitioner>> {
+        &self.producer
     }
 
     /// Hands over one record; waits while the queue is full.

@@ -3,7 +3,7 @@
 use super::ground::Ground;
 use super::latency::Sent;
 use super::{Failure, Interrupt, Options};
-use crate::adapters::kafka::Publisher;
+use crate::adapters::kafka::{Publisher, Withheld};
 use crate::cli::now;
 use crate::cli::simulate::sink::{Pace, keyed};
 use crate::cli::simulate::{Asked, Run, up_to_now, world};
@@ -19,7 +19,12 @@ pub(super) struct Load {
     events: Run,
     written: Rendering,
     publisher: Publisher,
+    warm: u32,
     bulk: u32,
+    /// What is measured, until the pipeline is warm.
+    withheld: Option<Withheld>,
+    /// How many of a partition warm, and how many there are with those that are measured.
+    placed: Vec<(i64, i64)>,
     rate: u32,
     /// One in so many of the bulk has a trace.
     traced: u32,
@@ -29,7 +34,8 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn new(options: &Options, ground: &Ground) -> Result<Self, Failure> {
-        let bulk = options.warm().saturating_add(options.events);
+        let warm = options.warm();
+        let bulk = warm.saturating_add(options.events);
         let asked = Asked {
             users: options.users,
             events: u64::from(bulk) + u64::from(options.rated()),
@@ -43,7 +49,10 @@ impl Load {
             events,
             written: ground.written(),
             publisher,
+            warm,
             bulk,
+            withheld: None,
+            placed: vec![(0, 0); usize::try_from(ground.partitions).unwrap_or(0)],
             rate: options.rate,
             traced: options.traced,
             rated: Vec::new(),
@@ -55,24 +64,46 @@ impl Load {
         self.bulk.into()
     }
 
-    /// Sends what is read as fast as it can be.
+    /// Sends what is read as fast as it can be: what warms now, the rest when it is to be shown.
     pub(super) fn bulk(&mut self, ground: &Ground, interrupt: &Interrupt) -> Result<(), Failure> {
+        let topic = &ground.names.events;
+        let withheld = withheld(ground, topic)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for number in 0..self.bulk {
+            // What is withheld stands behind all that warms.
+            if number == self.warm {
+                self.publisher.finish(topic)?;
+            }
             if interrupt.is_set() {
                 return Err(Failure::Interrupted);
             }
             if !self.next(&mut key, &mut value) {
                 break;
             }
-            let topic = &ground.names.events;
+            let warms = number < self.warm;
+            let placed = usize::try_from(partition_of(&key, ground.partitions)).unwrap_or(usize::MAX);
+            if let Some((warm, all)) = self.placed.get_mut(placed) {
+                *warm += i64::from(warms);
+                *all += 1;
+            }
+            let publisher = if warms { &self.publisher } else { withheld.publisher() };
             if self.traced > 0 && number.is_multiple_of(self.traced) {
-                self.publisher.send_traced(topic, &key, &value, trace(number))?;
+                publisher.send_traced(topic, &key, &value, trace(number))?;
             } else {
-                self.publisher.send(topic, &key, &value)?;
+                publisher.send(topic, &key, &value)?;
             }
         }
-        Ok(self.publisher.finish(&ground.names.events)?)
+        withheld.publisher().finish(topic)?;
+        self.withheld = Some(withheld);
+        Ok(())
+    }
+
+    /// Has the pipeline see what is measured.
+    pub(super) fn show(&mut self, ground: &Ground) -> Result<(), Failure> {
+        match self.withheld.take() {
+            Some(withheld) => Ok(withheld.show(&ground.names.events)?),
+            None => Ok(()),
+        }
     }
 
     /// Sends so many a second, for as long as asked.
@@ -118,9 +149,9 @@ impl Load {
         self.rated.len()
     }
 
-    /// Where each of them went.
-    pub(super) fn rated_partitions(&self, partitions: i32) -> impl Iterator<Item = i32> {
-        self.rated.iter().map(move |(key, _)| partition_of(key, partitions))
+    /// Of each partition, how many records warm, and how many there are with those that are measured.
+    pub(super) fn placed(&self) -> &[(i64, i64)] {
+        &self.placed
     }
 
     pub(super) const fn publisher(&self) -> &Publisher {
@@ -132,6 +163,11 @@ impl Load {
         keyed(&made.event, self.written, key, value);
         true
     }
+}
+
+/// Records of `topic` that nobody sees until they are shown.
+pub(super) fn withheld(ground: &Ground, topic: &str) -> Result<Withheld, Failure> {
+    Ok(Withheld::begin(&ground.connection, &format!("{topic}-withheld"))?)
 }
 
 /// Sampled, and each another.

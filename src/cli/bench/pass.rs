@@ -3,19 +3,18 @@
 
 mod member;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::ground::{Ground, pass_group};
 use super::latency;
-use super::load::Load;
+use super::load::{Load, withheld};
 use super::pipeline::{Course, broker, report};
 use super::recorded::Recorded;
 use super::report::Report;
 use super::stages::Told;
 use super::{Failure, Interrupt, Options};
-use crate::adapters::kafka::{Connection, Follower, KafkaLog};
+use crate::adapters::kafka::{Connection, Follower, KafkaLog, Withheld};
 use crate::app;
 use crate::runtime::stages::Stages;
 use crate::runtime::stop::{ProcessClock, Stop};
@@ -32,7 +31,7 @@ pub(super) fn run(
     settings.kafka.group = pass_group(&settings.kafka.group);
     let connection = app::connection(&settings).map_err(Failure::Input)?;
     let connection = connection.with_session_timeout(settings.run.session_timeout);
-    copy_input(ground, load, interrupt)?;
+    let measured = copy_input(ground, load, interrupt)?;
 
     let members = Members::start(ground, &connection, recorded)?;
     let course = Course {
@@ -44,7 +43,8 @@ pub(super) fn run(
         process: std::process::id(),
         alive: &|| members.alive(),
     };
-    let covered = course.cover(&broker(ground), interrupt)?;
+    let show = || Ok(measured.show(&ground.copies.events)?);
+    let covered = course.cover(broker(ground), show, interrupt)?;
     let input = Follower::new(&connection, &ground.copies.events, ground.partitions)?.ends()?;
     let latency = latency::measure(&connection, &ground.copies.decisions, &input, load.rated(), || {
         load.again(&ground.copies.events, ground.partitions, &input, interrupt)
@@ -110,16 +110,11 @@ impl Drop for Members {
     }
 }
 
-/// The bulk of the input; the keys put each record where it was.
-fn copy_input(ground: &Ground, load: &Load, interrupt: &Interrupt) -> Result<(), Failure> {
-    // Behind the bulk stands what was sent at the rate.
-    let mut rated = BTreeMap::new();
-    for partition in load.rated_partitions(ground.partitions) {
-        *rated.entry(partition).or_insert(0_i64) += 1;
-    }
-    let ends = Follower::new(&ground.connection, &ground.names.events, ground.partitions)?.ends()?;
-    for (partition, end) in (0..).zip(ends) {
-        let end = end - rated.get(&partition).copied().unwrap_or(0);
+/// The bulk of the input, of which what is measured is withheld; the keys put each record where it was.
+fn copy_input(ground: &Ground, load: &Load, interrupt: &Interrupt) -> Result<Withheld, Failure> {
+    let topic = &ground.copies.events;
+    let withheld = withheld(ground, topic)?;
+    for (partition, (warm, end)) in (0..).zip(load.placed().iter().copied()) {
         let mut log = KafkaLog::open(&ground.connection, &ground.names.events, partition)?;
         loop {
             if interrupt.is_set() {
@@ -127,8 +122,14 @@ fn copy_input(ground: &Ground, load: &Load, interrupt: &Interrupt) -> Result<(),
             }
             let sent = log.next(|record| {
                 let (Some(key), Some(value)) = (record.key, record.value) else { return Ok(false) };
+                // Behind the bulk stands what was sent at the rate.
                 if record.offset < end {
-                    load.publisher().send(&ground.copies.events, key, value)?;
+                    if record.offset == warm {
+                        load.publisher().finish(topic)?;
+                    }
+                    let publisher =
+                        if record.offset < warm { load.publisher() } else { withheld.publisher() };
+                    publisher.send(topic, key, value)?;
                 }
                 Ok::<_, Failure>(record.offset + 1 < end)
             })?;
@@ -139,5 +140,7 @@ fn copy_input(ground: &Ground, load: &Load, interrupt: &Interrupt) -> Result<(),
             }
         }
     }
-    Ok(load.publisher().finish(&ground.copies.events)?)
+    withheld.publisher().finish(topic)?;
+    load.publisher().finish(topic)?;
+    Ok(withheld)
 }

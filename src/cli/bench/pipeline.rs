@@ -32,7 +32,7 @@ pub(super) fn run(
         process: worker.id(),
         alive: &|| worker.alive(),
     };
-    let covered = course.cover(&broker(ground), interrupt)?;
+    let covered = course.cover(broker(ground), || load.show(ground), interrupt)?;
     let input = Follower::new(&ground.connection, &ground.names.events, ground.partitions)?.ends()?;
     let rated = options.rated();
     let latency = latency::measure(
@@ -46,9 +46,11 @@ pub(super) fn run(
     report("pipeline", options, ground, &ground.names, &covered, &told, latency)
 }
 
-/// What a run over the bulk of the events came to.
+/// What a run over the events that count came to.
 pub(super) struct Covered {
     events: i64,
+    took: Duration,
+    /// What the process tells of within it is of these events.
     window: (Instant, Instant),
     threads: BTreeMap<&'static str, u64>,
     broker: Option<u64>,
@@ -61,8 +63,7 @@ impl Covered {
     }
 
     pub(super) fn events_per_second(&self) -> f64 {
-        let (from, to) = self.window;
-        (self.events.max(1) as f64 / to.duration_since(from).as_secs_f64()).round()
+        (self.events.max(1) as f64 / self.took.as_secs_f64()).round()
     }
 
     pub(super) fn events_per_cpu_second(&self) -> f64 {
@@ -86,15 +87,38 @@ pub(super) struct Course<'c> {
 }
 
 impl Course<'_> {
-    /// Waits until the group has committed everything; what counts begins where it is warm.
-    pub(super) fn cover(&self, broker: &Option<u32>, interrupt: &Interrupt) -> Result<Covered, Failure> {
+    /// Waits until the group has committed what warms it, has `show` let it see the rest, and waits until it
+    /// has committed that. It has nothing to do before and after: what it does between is of these events,
+    /// and of all of them.
+    pub(super) fn cover(
+        &self,
+        broker: Option<u32>,
+        show: impl FnOnce() -> Result<(), Failure>,
+        interrupt: &Interrupt,
+    ) -> Result<Covered, Failure> {
         let follower = Follower::new(self.connection, self.topic, self.partitions)?;
         let look = || (Instant::now(), Cpu::of(self.process), broker.map(Cpu::of));
-        let mut begin = None;
-        // The last look before that: a short run may be over at the next.
-        let mut before = (0, look());
+        self.reach(&follower, self.warm, interrupt)?;
+        std::thread::sleep(REST);
+        let (from, cpu, brokers) = look();
+        show()?;
+        let shown = Instant::now();
+        self.reach(&follower, self.total, interrupt)?;
+        let took = shown.elapsed();
+        std::thread::sleep(REST);
+        let (to, cpu_then, brokers_then) = look();
+        Ok(Covered {
+            events: self.total - self.warm,
+            took,
+            window: (from, to),
+            threads: cpu_then.since(&cpu),
+            broker: brokers_then.zip(brokers).map(|(then, now)| then.since(&now).values().sum()),
+        })
+    }
+
+    fn reach(&self, follower: &Follower, count: i64, interrupt: &Interrupt) -> Result<(), Failure> {
         let (mut last, mut moved) = (0, Instant::now());
-        loop {
+        while last < count {
             (self.alive)()?;
             if interrupt.is_set() {
                 return Err(Failure::Interrupted);
@@ -103,31 +127,15 @@ impl Course<'_> {
             let committed = follower.committed().unwrap_or(last);
             if committed > last {
                 (last, moved) = (committed, Instant::now());
-            }
-            if begin.is_none() && committed < self.total {
-                before = (committed, look());
-                if committed > 0 && committed >= self.warm {
-                    begin = Some(before.clone());
-                }
-            }
-            if committed >= self.total {
-                let (from, before) = begin.unwrap_or(before);
-                let (at, cpu, broker) = look();
-                return Ok(Covered {
-                    events: committed - from,
-                    window: (before.0, at),
-                    threads: cpu.since(&before.1),
-                    broker: broker.zip(before.2).map(|(now, then)| now.since(&then).values().sum()),
-                });
-            }
-            if moved.elapsed() >= STUCK {
+            } else if moved.elapsed() >= STUCK {
                 return Err(Failure::Unreachable(format!(
-                    "{last} of {} events committed, and none for {STUCK:?}: see the log of the broker",
-                    self.total
+                    "{last} of {count} events committed, and none for {STUCK:?}: see the log of the broker"
                 )));
+            } else {
+                std::thread::sleep(LOOK_PAUSE);
             }
-            std::thread::sleep(LOOK_PAUSE);
         }
+        Ok(())
     }
 }
 
@@ -237,6 +245,8 @@ pub(super) fn broker(ground: &Ground) -> Option<u32> {
 }
 
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// Until the process has told of its last transaction.
+const REST: Duration = Duration::from_millis(100);
 const STUCK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

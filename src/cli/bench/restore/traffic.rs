@@ -7,12 +7,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::super::ground::Ground;
+use super::super::load::withheld;
 use super::super::pipeline::{Course, broker};
 use super::super::process::Worker;
 use super::super::{Failure, Interrupt};
 use super::drawn::Person;
 use super::report::Traffic;
 use super::{Bell, Options, load, memory, size};
+use crate::adapters::kafka::Publisher;
 use crate::cli::now;
 use crate::cli::simulate::sink::keyed;
 
@@ -26,19 +28,20 @@ pub(super) fn measure(
     interrupt: &Interrupt,
 ) -> Result<Traffic, Failure> {
     let before = bell.sent();
-    let sent = send(options, ground, people, bell, interrupt)?;
+    let withheld = withheld(ground, &bell.topic)?;
+    let sent = send(options, ground, people, (&bell.publisher, withheld.publisher()), interrupt)?;
     let geo: &[PathBuf] = &options.geo;
     let worker = Worker::start(options.source.config.as_deref(), geo, ground)?;
     let course = Course {
         connection: &ground.connection,
         topic: &ground.names.events,
         partitions: ground.partitions,
-        warm: before + sent / 3,
-        total: before + sent,
+        warm: before + sent.warm,
+        total: before + sent.warm + sent.measured,
         process: worker.id(),
         alive: &|| worker.alive(),
     };
-    let covered = course.cover(&broker(ground), interrupt)?;
+    let covered = course.cover(broker(ground), || Ok(withheld.show(&bell.topic)?), interrupt)?;
     let (_, most) = memory(worker.id());
     worker.end()?;
     Ok(Traffic {
@@ -50,17 +53,30 @@ pub(super) fn measure(
     })
 }
 
+/// How many records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    warm: i64,
+    measured: i64,
+}
+
+/// A third of them warms.
 fn send(
     options: &Options,
     ground: &Ground,
     people: &[Person],
-    bell: &Bell,
+    (warming, measured): (&Publisher, &Publisher),
     interrupt: &Interrupt,
-) -> Result<i64, Failure> {
+) -> Result<Sent, Failure> {
+    let topic = &ground.names.events;
     let mut busy = Busy::new(options.users, options.seed);
     let mut turns = vec![0_u32; usize::try_from(options.users).unwrap_or(0)];
-    let (mut key, mut value, mut sent) = (Vec::new(), Vec::new(), 0);
+    let (mut key, mut value, mut sent) = (Vec::new(), Vec::new(), Sent::default());
     for number in 0..options.events {
+        // What is withheld stands behind all that warms.
+        if number == options.events / 3 {
+            warming.finish(topic)?;
+        }
         if interrupt.is_set() {
             return Err(Failure::Interrupted);
         }
@@ -77,10 +93,15 @@ fn send(
         event.user = Cow::Owned(load::name(user));
         event.occurred_at = now();
         keyed(&event, ground.written(), &mut key, &mut value);
-        bell.publisher.send(&bell.topic, &key, &value)?;
-        sent += 1;
+        if number < options.events / 3 {
+            warming.send(topic, &key, &value)?;
+            sent.warm += 1;
+        } else {
+            measured.send(topic, &key, &value)?;
+            sent.measured += 1;
+        }
     }
-    bell.publisher.finish(&bell.topic)?;
+    measured.finish(topic)?;
     Ok(sent)
 }
 
