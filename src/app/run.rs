@@ -50,6 +50,10 @@ pub(crate) enum Measures {
 /// # Errors
 /// See [`Failure`].
 pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure> {
+    // First: tables take seconds, and who ends the process meanwhile is to hear of an end in order.
+    let stop = Stop::default();
+    let look = Request::default();
+    let signals = Signals::listen(stop.clone(), look.clone())?;
     let mut mistakes = Vec::new();
     let connection = keep(connection(settings), &mut mistakes);
     let tables = keep(tables(settings), &mut mistakes);
@@ -70,9 +74,6 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
     let clock = ProcessClock::default();
     let status = Status::new(clock);
     observe::begin(settings, &status)?;
-    let stop = Stop::default();
-    let look = Request::default();
-    let signals = Signals::listen(stop.clone(), look.clone())?;
     let (names, profile_ttl) = (topic_names(settings), settings.remembering.profile_ttl);
     let Some((admin, there)) = reach(&connection, &names, profile_ttl, &stop)? else {
         return signals.ended();
@@ -415,22 +416,23 @@ struct Signals {
 
 impl Signals {
     fn listen(stop: Stop, look: Request) -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
         let interrupted = Stop::default();
         let told = interrupted.clone();
         let broken = |error: std::io::Error| Failure::Internal(format!("signals: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(broken)?;
+        // From here on they are caught, whenever the thread gets to look.
+        let caught = |kind| {
+            let _runtime = runtime.enter();
+            signal(kind).map_err(broken)
+        };
+        let mut term = caught(SignalKind::terminate())?;
+        let mut interrupt = caught(SignalKind::interrupt())?;
+        let mut hangup = caught(SignalKind::hangup())?;
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 runtime.block_on(async move {
-                    use tokio::signal::unix::{SignalKind, signal};
-                    let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = (
-                        signal(SignalKind::terminate()),
-                        signal(SignalKind::interrupt()),
-                        signal(SignalKind::hangup()),
-                    ) else {
-                        return;
-                    };
                     loop {
                         tokio::select! {
                             _ = term.recv() => break,

@@ -21,6 +21,8 @@ mod check;
 mod demo;
 mod deploy;
 mod drift;
+mod ending;
+mod ends;
 mod erase;
 mod explain;
 mod export;

@@ -14,6 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::admin::{Failure, is_distance, refused};
 use super::carried::change;
 use super::connection::Connection;
+use super::ends::ends;
 use super::events::{Events, reader};
 use super::source::{headers, record};
 use crate::ports::ledger::Change;
@@ -51,7 +52,7 @@ pub(super) fn ends_of(
 
     let began = Instant::now();
     loop {
-        match consumer.fetch_watermarks(topic, partition, patience) {
+        match ends(consumer, topic, partition, patience) {
             Err(error)
                 if matches!(
                     error.rdkafka_error_code(),

@@ -11,6 +11,7 @@ mod carried;
 mod changelog;
 mod connection;
 pub mod decisions;
+mod ends;
 mod events;
 mod follow;
 mod hanging;

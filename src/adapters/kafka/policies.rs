@@ -14,6 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::admin::{Failure, is_distance, reason, refused};
 use super::connection::Connection;
+use super::ends::ends;
 use super::events::reader;
 use super::log::KafkaLog;
 use crate::model::id::Digest;
@@ -45,7 +46,7 @@ pub fn known(connection: &Connection, topic: &str) -> Result<BTreeSet<Digest>, F
     };
     let began = Instant::now();
     let (first, end) = loop {
-        match consumer.fetch_watermarks(topic, PARTITION, TIMEOUT).map_err(told) {
+        match ends(&consumer, topic, PARTITION, TIMEOUT).map_err(told) {
             Ok(ends) => break ends,
             Err(Failure::Refused { .. } | Failure::Unreachable { .. }) if began.elapsed() < TIMEOUT => {
                 std::thread::sleep(POLL);

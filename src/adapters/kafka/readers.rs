@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::connection::Connection;
 use super::decisions::{DecisionMark, ReadMark};
+use super::ends::ends;
 use super::events::{Events, reader};
 use crate::ports::failure::Failure;
 use crate::ports::ledger::{ReadBack, Tail};
@@ -221,8 +222,7 @@ pub(super) fn watermarks<C: ConsumerContext>(
     topic: &str,
     partition: i32,
 ) -> Result<Range<i64>, Failure> {
-    let (low, high) = consumer
-        .fetch_watermarks(topic, partition, QUESTION_TIMEOUT)
+    let (low, high) = ends(consumer, topic, partition, QUESTION_TIMEOUT)
         .map_err(|error| question(&format!("offsets of `{topic}` partition {partition}"), &error))?;
     Ok(low..high)
 }

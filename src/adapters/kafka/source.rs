@@ -24,6 +24,7 @@ use tracing::{debug, warn};
 
 use super::admin::{is_distance, reason};
 use super::connection::Connection;
+use super::ends::ends;
 use super::events::Events;
 use super::settings::Assignment;
 use crate::model::time::Timestamp;
@@ -130,7 +131,7 @@ impl KafkaSource {
     fn assign(&self, partitions: &[i32]) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let (first, _) = self.consumer.fetch_watermarks(&self.topic, *partition, FIRST_TIMEOUT)?;
+            let (first, _) = ends(&*self.consumer, &self.topic, *partition, FIRST_TIMEOUT)?;
             list.add_partition_offset(&self.topic, *partition, Offset::Offset(first))?;
         }
         match self.consumer.context().role.assignment {

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::BaseConsumer;
 
 use super::connection::Connection;
+use super::ends::ends;
 use super::events::Events;
 use super::readers::Readers;
 use crate::ports::failure::Failure;
@@ -37,7 +38,7 @@ impl Survey {
         // Events such as a token that has to be renewed are handed over by polling only.
         drop((committed.poll(Duration::ZERO), uncommitted.poll(Duration::ZERO)));
         let ask = |consumer: &BaseConsumer<Events>| {
-            consumer.fetch_watermarks(topic, partition, TIMEOUT).map(|(_, end)| end).map_err(|error| {
+            ends(consumer, topic, partition, TIMEOUT).map(|(_, end)| end).map_err(|error| {
                 Failure::Unreachable(format!("offsets of `{topic}` partition {partition}: {error}"))
             })
         };

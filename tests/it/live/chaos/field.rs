@@ -264,8 +264,9 @@ impl Field {
     /// The end of each partition of the input.
     fn ends(&self) -> Option<BTreeMap<i32, i64>> {
         let topic = self.world.topic("events");
-        let end = |partition| Some((partition, self.asker.fetch_watermarks(&topic, partition, ASK).ok()?.1));
-        (0..self.partitions).map(end).collect()
+        (0..self.partitions)
+            .map(|partition| Some((partition, end_of(&self.asker, &topic, partition)?)))
+            .collect()
     }
 
     /// The partitions whose committed offset lies before `ends`.
@@ -305,9 +306,9 @@ impl Field {
         while !left.is_empty() && Instant::now() < deadline {
             left.retain(|(name, partition)| {
                 let topic = self.world.topic(name);
-                let end = |asker: &BaseConsumer| asker.fetch_watermarks(&topic, *partition, ASK).ok();
-                let (high, stable) = (end(&all), end(&committed));
-                high.zip(stable).is_none_or(|(high, stable)| stable.1 < high.1)
+                let (high, stable) =
+                    (end_of(&all, &topic, *partition), end_of(&committed, &topic, *partition));
+                high.zip(stable).is_none_or(|(high, stable)| stable < high)
             });
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -319,6 +320,16 @@ impl Field {
     pub(super) fn end_input(&mut self) -> usize {
         self.feeder.take().map_or(0, Feeder::end)
     }
+}
+
+/// The end of a partition, if the broker says it. A client that was told of a partition without a leader
+/// keeps that until it asks for the metadata again.
+fn end_of(asker: &BaseConsumer, topic: &str, partition: i32) -> Option<i64> {
+    let found = asker.fetch_watermarks(topic, partition, ASK);
+    if found.is_err() {
+        drop(asker.fetch_metadata(Some(topic), ASK));
+    }
+    found.ok().map(|(_, end)| end)
 }
 
 /// The last words of a log.
