@@ -1,8 +1,11 @@
 //! A store on a disk that can refuse, rot, and lie.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wardstream::adapters::store::MemoryStore;
+use wardstream::pipeline::filter::Filter;
 use wardstream::pipeline::wire::held_in;
 use wardstream::ports::store::{Batch, Checkpoint, Found, Parts, StateStore, StoreError};
 
@@ -12,6 +15,8 @@ pub struct Disk {
     pub inside: MemoryStore,
     pub refuses: AtomicBool,
     pub lies: AtomicBool,
+    /// The users of each copy that is kept here, for whoever takes it over.
+    pub known: Mutex<BTreeMap<i32, Filter>>,
 }
 
 impl Disk {
@@ -20,6 +25,7 @@ impl Disk {
             inside: MemoryStore::with_power_to_lose().counting(held_in),
             refuses: AtomicBool::new(false),
             lies: AtomicBool::new(false),
+            known: Mutex::default(),
         }
     }
 
@@ -41,6 +47,9 @@ impl StateStore for Disk {
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
+        if let Some(known) = self.known.lock().unwrap().get_mut(&partition) {
+            known.add_batch(batch);
+        }
         self.ask()?.apply_batch(partition, batch)
     }
 

@@ -5,6 +5,7 @@
 //! [`relays`] does the same to what has no lanes. Mistakes are planted, and each has to be seen.
 
 mod checks;
+mod copies;
 mod disk;
 mod faulty;
 mod input;
@@ -119,7 +120,7 @@ fn swarm() {
 }
 
 /// What the swarm must have gone through.
-const REACHED: [&str; 27] = [
+const REACHED: [&str; 30] = [
     "decided",
     "erased",
     "revoked",
@@ -147,6 +148,9 @@ const REACHED: [&str; 27] = [
     "old",
     "verified",
     "damage found beside the work",
+    "copied",
+    "a copy goes on",
+    "a copy taken over",
 ];
 
 fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>, tells: bool) -> Result<Reached, String> {
@@ -156,6 +160,7 @@ fn run_seed(fixed: &Fixed, seed: u64, plant: Option<Plant>, tells: bool) -> Resu
     let mut world = World::new(fixed, &inputs, partitions);
     (world.plant, world.tells) = (plant, tells);
     let mut world = if dice.roll(2) == 0 { world.with_both() } else { world };
+    world.keeps_copies = dice.roll(2) == 0;
     world.run(script::fates(dice, &FAULTS))?;
     let mut reached = std::mem::take(&mut world.seen.reached);
     if world.folded.iter().any(|folded| folded.erased > 0) {
@@ -254,4 +259,14 @@ fn a_miss_taken_for_a_new_user_is_seen() {
 #[test]
 fn a_checkpoint_that_runs_ahead_is_seen() {
     caught(Plant::CheckpointAtTip);
+}
+
+#[test]
+fn a_copy_that_is_written_beside_a_lane_is_seen() {
+    caught(Plant::CopyBesideLane);
+}
+
+#[test]
+fn a_copy_that_knows_only_whom_it_began_with_is_seen() {
+    caught(Plant::CopyKnowsTheFirst);
 }

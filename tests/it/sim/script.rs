@@ -94,6 +94,10 @@ pub enum Plant {
     MissIsNew,
     /// A checkpoint says that it is at the end of what was decided, not of what was committed.
     CheckpointAtTip,
+    /// A copy is kept of a partition that a lane of the same process has.
+    CopyBesideLane,
+    /// Whoever takes a copy over is told the users that it began with.
+    CopyKnowsTheFirst,
 }
 
 /// SplitMix64: small, and the same everywhere.

@@ -47,6 +47,8 @@ pub struct Worker<S, L> {
     pub unmoved: BTreeSet<i32>,
     /// Knows nobody, so that no miss is suspicious: another.
     pub is_credulous: bool,
+    /// The users of the copy that is taken over next.
+    pub known: Option<Filter>,
     /// Checkpoints under way.
     kept: VecDeque<(i32, Arc<Batch>)>,
     /// Stores that are being read through.
@@ -72,6 +74,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             fenced: false,
             unmoved: BTreeSet::new(),
             is_credulous: false,
+            known: None,
             kept: VecDeque::new(),
             unread: VecDeque::new(),
             store,
@@ -116,6 +119,17 @@ impl<S: Source, L: Ledger> Worker<S, L> {
             }
             false
         })
+    }
+
+    /// Whether nothing of this worker's can write the partition, now or later.
+    pub fn has_nothing_of(&self, partition: i32) -> bool {
+        !self.dispatch.partitions().any(|(at, _)| at == partition)
+            && !self.kept.iter().any(|(at, _)| *at == partition)
+    }
+
+    /// A store of which it had the partition is read through no further.
+    pub fn reads_no_more(&mut self, partition: i32) {
+        self.unread.retain(|at| *at != partition);
     }
 
     pub fn is_keeping(&self) -> bool {
@@ -189,7 +203,8 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 self.unread.retain(|at| *at != partition);
                 self.unmoved.remove(&partition);
                 let (ledger, store) = (&mut self.ledger, self.store.as_ref());
-                let taken = take_over(partition, ledger, store, None, Wishes::default(), &mut |_| true);
+                let known = self.known.take();
+                let taken = take_over(partition, ledger, store, known, Wishes::default(), &mut |_| true);
                 match taken {
                     Ok(mut taken) => {
                         told(Told::TakenOver(&taken));

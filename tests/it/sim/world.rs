@@ -17,6 +17,7 @@ use wardstream::engine::step::{LIFETIME, Setting};
 use wardstream::pipeline::dispatch::{Command, Pace};
 use wardstream::pipeline::lane::{AlertRendering, Rendering, Settings};
 use wardstream::pipeline::restore::Trouble;
+use wardstream::pipeline::standby::Standby;
 use wardstream::ports::clock::Tick;
 use wardstream::ports::failure::Failure;
 use wardstream::ports::ledger::{Ledger as _, Positions, Unit};
@@ -65,6 +66,10 @@ pub(super) struct Node {
     pub(super) wanted: bool,
     /// When the transaction that it died in ends, and it begins anew.
     pub(super) back_at: Option<u64>,
+    /// Copies of partitions that the other has.
+    pub(super) copies: BTreeMap<i32, Standby>,
+    /// Steps that it was given.
+    pub(super) turns: u64,
 }
 
 pub struct World<'f> {
@@ -79,6 +84,9 @@ pub struct World<'f> {
     pub(super) furthest: BTreeMap<i32, i64>,
     pub(super) now: u64,
     pub steps: usize,
+    pub keeps_copies: bool,
+    /// Records that were copied.
+    pub(super) copied: u64,
     pub plant: Option<Plant>,
     pub seen: Seen,
     /// Says what is done, step by step.
@@ -100,8 +108,15 @@ impl<'f> World<'f> {
             log.append(input.partition, input.recorded_at, input.key.as_deref(), Some(&input.value)).unwrap();
         }
         let partitions = i32::from(partitions);
-        let node =
-            |name, wanted| Node { name, store: Arc::new(Disk::new()), worker: None, wanted, back_at: None };
+        let node = |name, wanted| Node {
+            name,
+            store: Arc::new(Disk::new()),
+            worker: None,
+            wanted,
+            back_at: None,
+            copies: BTreeMap::new(),
+            turns: 0,
+        };
         let nodes = [node("a", true), node("b", false)];
         Self {
             fixed,
@@ -113,6 +128,8 @@ impl<'f> World<'f> {
             folded,
             now: 0,
             steps: 0,
+            keeps_copies: false,
+            copied: 0,
             plant: None,
             seen: Seen::default(),
             tells: false,
@@ -167,6 +184,10 @@ impl<'f> World<'f> {
             }
             self.start(at);
         }
+        self.nodes[at].turns += 1;
+        if let Some(partition) = self.to_copy(at) {
+            return self.fated(at, Step::Copy(partition), fate, now);
+        }
         let Some(worker) = &mut self.nodes[at].worker else { return Ok(false) };
         let step = match worker.dispatch.next(now) {
             // A transaction begins; what becomes of it is asked when it ends.
@@ -190,17 +211,30 @@ impl<'f> World<'f> {
                 }
             }
         };
+        self.fated(at, step, fate, now)
+    }
+
+    /// One step with whatever becomes of it; `false` when it was a look at a copy and nothing came of it.
+    fn fated(
+        &mut self,
+        at: usize,
+        step: Step,
+        fate: &mut impl FnMut(usize) -> Fate,
+        now: Tick,
+    ) -> Result<bool, String> {
         let fate = fate(self.steps);
         if self.tells {
             told(&format!("{:>4} {} {fate:?}: {}", self.steps, self.nodes[at].name, self.brief(at, &step)));
         }
         self.steps += 1;
+        let copied = self.copied;
+        let is_quiet = matches!(step, Step::Copy(_)) && fate == Fate::Succeeds;
         self.meet(at, step, fate, now)?;
         if self.nodes[at].worker.as_ref().is_some_and(|worker| worker.fenced) {
             self.die(at);
         }
         self.prefix()?;
-        Ok(true)
+        Ok(!is_quiet || self.copied > copied)
     }
 
     fn start(&mut self, at: usize) {
@@ -273,6 +307,10 @@ impl<'f> World<'f> {
                 }
                 Ok(())
             }
+            Step::Copy(partition) => {
+                self.copy(at, partition, true);
+                Ok(())
+            }
         }
     }
 
@@ -285,11 +323,15 @@ impl<'f> World<'f> {
             let place = batch.place.map(|spot| Spot { mark: unit.to, ..spot });
             *batch = Arc::new(Batch { parts: batch.parts.clone(), place });
         }
+        if let Command::TakeOver(partition) = &command {
+            self.ends_copy(at, *partition);
+        }
         let Self { nodes, seen, .. } = self;
         let node = &mut nodes[at];
         let Some(worker) = &mut node.worker else { return Ok(()) };
         let carried = worker.carry_out(command, now, &mut |told| seen.note(&told));
         if gone && !node.wanted && worker.dispatch.is_idle() {
+            node.close_copies();
             node.worker = None;
             self.log.leave(self.nodes[at].name);
         }
@@ -305,6 +347,7 @@ impl<'f> World<'f> {
                 self.nodes[at].store.refuses.store(true, Ordering::Relaxed);
                 return self.take(at, Step::Keep, now);
             }
+            Step::Copy(partition) => self.copy(at, *partition, false),
             Step::Command(Command::TakeOver(partition)) => {
                 worker.dispatch.troubled(*partition, &Trouble::Broker(unreachable()), now);
             }
@@ -341,12 +384,14 @@ impl<'f> World<'f> {
             Step::Command(command) => brief(command),
             Step::Land => brief(&Command::Publish(self.nodes[at].flight())),
             Step::Keep => "checkpoint ends".into(),
+            Step::Copy(partition) => format!("copy {partition}"),
         }
     }
 
     pub(super) fn die(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         node.worker = None;
+        node.forget_copies();
         self.log.leave(node.name);
     }
 
@@ -377,6 +422,8 @@ pub(super) enum Step {
     Land,
     /// A checkpoint under way ends.
     Keep,
+    /// The copy of a partition is brought up.
+    Copy(i32),
 }
 
 /// A run without faults takes some dozens.
