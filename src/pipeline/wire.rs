@@ -42,14 +42,15 @@ pub fn state(value: &[u8], part: Part) -> Result<&[u8], String> {
     Ok(read.state)
 }
 
-/// Observations that wait for an answer in a stored part, by its name; 0 where it cannot be read.
+/// Observations that wait for an answer in a stored part, by its name: all of a user's are in `core`. 0 where
+/// that cannot be read.
 #[must_use]
-pub fn held_in(name: &[u8], value: &[u8]) -> u64 {
-    if name != Part::Core.name().as_bytes() {
-        return 0;
-    }
-    let core = state(value, Part::Core).ok().and_then(|state| Core::decode(state).ok());
-    core.map_or(0, |core| core.held.len() as u64)
+pub fn held_in(name: &[u8], value: Option<&[u8]>) -> Option<u64> {
+    let is_core = name == Part::Core.name().as_bytes();
+    is_core.then(|| {
+        let core = value.and_then(|value| Core::decode(state(value, Part::Core).ok()?).ok());
+        core.map_or(0, |core| core.held.len() as u64)
+    })
 }
 
 /// Appends a record that was not taken, and why. `until` is the first offset after a gap.

@@ -20,12 +20,13 @@ pub struct Checkpoint {
     pub users: u64,
     /// Sum, wrapping, of a hash over each user and what is held of them.
     pub sum: u64,
-    /// Observations that are held, in all parts together.
+    /// Observations that are held, of all users together.
     pub held: u64,
 }
 
-/// How many observations a part holds, by its name and its value: an engine says so, a store adds up.
-pub type CountHeld = fn(&[u8], &[u8]) -> u64;
+/// How many observations are held in a part of this name, whose value is absent where it was ended; `None`
+/// of a part that never holds any. One part of a user holds all. An engine says so, a store adds up.
+pub type CountHeld = fn(&[u8], Option<&[u8]>) -> Option<u64>;
 
 /// A mark and where its output stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,11 +19,9 @@ fn check(fact: impl Fn(&dyn StateStore)) {
 }
 
 /// As many as a `core` that is a number says.
-fn count_held(name: &[u8], value: &[u8]) -> u64 {
-    if name != b"core" {
-        return 0;
-    }
-    std::str::from_utf8(value).unwrap().parse().unwrap_or(0)
+fn count_held(name: &[u8], value: Option<&[u8]>) -> Option<u64> {
+    let said = |value| std::str::from_utf8(value).unwrap().parse().unwrap_or(0);
+    (name == b"core").then(|| value.map_or(0, said))
 }
 
 fn spot(offset: i64) -> Option<Spot> {
@@ -140,6 +138,7 @@ fn held_observations_are_counted() {
         let held = |parts| store.apply_batch(3, &batch(parts, None)).unwrap().held;
         assert_eq!(held("ada=3 bob=0 eve=x"), 3);
         assert_eq!(held("bob=2"), 5);
+        assert_eq!(held("bob/journal=x ada/touch-"), 5, "no other part holds any");
         assert_eq!(held("ada=1 eve=7"), 10);
         assert_eq!(held("ada- eve=x"), 2);
         assert_eq!(store.open(3).unwrap().unwrap().checkpoint.held, 2);

@@ -17,7 +17,7 @@ pub struct MemoryStore {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { inside: Mutex::default(), count_held: |_, _| 0 }
+        Self { inside: Mutex::default(), count_held: |_, _| None }
     }
 }
 

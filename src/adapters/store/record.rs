@@ -22,9 +22,19 @@ pub(super) fn sound(user: &[u8], stored: &[u8]) -> Result<u64, String> {
     open(user, stored).map(|(check, _)| check)
 }
 
-/// Puts the parts into `into`, and gives back the check, which has been compared.
-pub(super) fn read(user: &[u8], stored: &[u8], into: &mut Parts) -> Result<u64, String> {
+/// What a value says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// It has been compared.
+    check: u64,
+    /// Observations that are held.
+    held: u32,
+}
+
+/// Puts the parts into `into`.
+pub(super) fn read(user: &[u8], stored: &[u8], into: &mut Parts) -> Result<Head, String> {
     let (check, value) = open(user, stored)?;
+    let (held, value) = value.split_first_chunk().ok_or("a value is cut off")?;
     let (length, packed) = value.split_first_chunk().ok_or("a value is cut off")?;
     let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
     if length > PARTS_BYTES_MAX {
@@ -40,7 +50,7 @@ pub(super) fn read(user: &[u8], stored: &[u8], into: &mut Parts) -> Result<u64, 
             Err(error) => Err(format!("a value cannot be unpacked: {error}")),
         }
     })?;
-    Ok(check)
+    Ok(Head { check, held: u32::from_le_bytes(*held) })
 }
 
 /// The check, and what it is of.
@@ -93,12 +103,15 @@ impl Rewriter {
                 None
             }
         };
-        merge(parts, changes, new, |name, before, after| {
-            let held = |value: Option<&[u8]>| value.map_or(0, |value| count_held(name, value));
-            next.held = next.held.saturating_sub(held(before)) + held(after);
-        });
+        merge(parts, changes, new);
+        let before = old.map_or(0, |old| old.held);
+        let told = changes.iter().find_map(|(key, value)| count_held(part_of(key), value.as_deref()));
+        let held = told.map_or(before, |held| u32::try_from(held).unwrap_or(u32::MAX));
         out.clear();
-        let check = (!new.is_empty()).then(|| write(user, new, out)).transpose()?;
+        let check = (!new.is_empty()).then(|| write(user, new, held, out)).transpose()?;
+        let held = if check.is_some() { held } else { 0 };
+        next.held = next.held.saturating_sub(before.into()) + u64::from(held);
+        let old = old.map(|old| old.check);
         next.users = next.users.saturating_sub(u64::from(old.is_some())) + u64::from(check.is_some());
         next.sum = next.sum.wrapping_sub(old.unwrap_or(0)).wrapping_add(check.unwrap_or(0));
         Ok(Rewritten { stored: check.is_some().then_some(out.as_slice()), old, new: check })
@@ -106,7 +119,7 @@ impl Rewriter {
 }
 
 /// Appends the stored form of `parts`; gives back its check.
-fn write(user: &[u8], parts: &Parts, out: &mut Vec<u8>) -> Result<u64, String> {
+fn write(user: &[u8], parts: &Parts, held: u32, out: &mut Vec<u8>) -> Result<u64, String> {
     let plain = parts.as_bytes();
     let length = plain.len();
     if length > PARTS_BYTES_MAX {
@@ -114,6 +127,7 @@ fn write(user: &[u8], parts: &Parts, out: &mut Vec<u8>) -> Result<u64, String> {
     }
     out.push(VERSION);
     out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&held.to_le_bytes());
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     let at = out.len();
     out.resize(at + get_maximum_output_size(length), 0);
@@ -127,13 +141,8 @@ fn write(user: &[u8], parts: &Parts, out: &mut Vec<u8>) -> Result<u64, String> {
     Ok(check)
 }
 
-/// `old` with `changes` in it; `changed` is told of each, by its name, with what was and what will be.
-fn merge(
-    old: &Parts,
-    changes: &[(Box<[u8]>, Change)],
-    into: &mut Parts,
-    mut changed: impl FnMut(&[u8], Option<&[u8]>, Option<&[u8]>),
-) {
+/// `old` with `changes` in it.
+fn merge(old: &Parts, changes: &[(Box<[u8]>, Change)], into: &mut Parts) {
     into.clear();
     let mut kept = old.iter().peekable();
     for (key, after) in changes {
@@ -141,8 +150,7 @@ fn merge(
         while let Some((before, value)) = kept.next_if(|(before, _)| *before < name) {
             into.push(before, value);
         }
-        let before = kept.next_if(|(before, _)| *before == name).map(|(_, value)| value);
-        changed(name, before, after.as_deref());
+        kept.next_if(|(before, _)| *before == name);
         if let Some(after) = after {
             into.push(name, after);
         }
@@ -176,8 +184,9 @@ mod tests {
             .collect()
     }
 
-    fn count_held(_: &[u8], value: &[u8]) -> u64 {
-        value.len() as u64
+    /// `b` holds as many as it has bytes.
+    fn count_held(name: &[u8], value: Option<&[u8]>) -> Option<u64> {
+        (name == b"b").then(|| value.map_or(0, |value| value.len() as u64))
     }
 
     /// What is stored after each of `rounds`, as text, and the sums.
@@ -191,7 +200,8 @@ mod tests {
         }
         let mut parts = Parts::default();
         if let Some(stored) = &stored {
-            assert_eq!(read(ADA, stored, &mut parts), Ok(sums.sum));
+            let head = read(ADA, stored, &mut parts).unwrap();
+            assert_eq!((head.check, u64::from(head.held)), (sums.sum, sums.held));
         }
         let shown = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let text: Vec<_> = parts.iter().map(|(name, value)| shown(name) + "=" + &shown(value)).collect();
@@ -201,14 +211,15 @@ mod tests {
     #[test]
     fn changes_come_into_what_is_there() {
         for (rounds, expected, held) in [
-            (&["b=1 d=22"] as &[&str], "b=1 d=22", 3),
-            (&["b=1 d=22", "a=1 c=1 e=1"], "a=1 b=1 c=1 d=22 e=1", 6),
-            (&["b=1 d=22", "b=333"], "b=333 d=22", 5),
-            (&["b=1 d=22", "b- c-"], "d=22", 2),
+            (&["b=1 d=22"] as &[&str], "b=1 d=22", 1),
+            (&["b=1 d=22", "a=1 c=1 e=1"], "a=1 b=1 c=1 d=22 e=1", 1),
+            (&["b=1 d=22", "b=333"], "b=333 d=22", 3),
+            (&["b=333 d=22", "d=1"], "b=333 d=1", 3),
+            (&["b=1 d=22", "b- c-"], "d=22", 0),
             (&["b=1 d=22", "d-"], "b=1", 1),
             (&["b=1 d=22", "b- d-"], "", 0),
             (&["b-"], "", 0),
-            (&["b=1", "b-", "c=1"], "c=1", 1),
+            (&["b=1", "b-", "c=1"], "c=1", 0),
         ] {
             let (text, sums) = after(rounds);
             assert_eq!((text.as_str(), sums.held), (expected, held), "{rounds:?}");
@@ -241,11 +252,12 @@ mod tests {
         let packed = |plain: &[u8]| lz4_flex::block::compress(plain);
         for value in [
             vec![],
-            [u32::MAX.to_le_bytes().as_slice(), &packed(b"")].concat(),
-            [9u32.to_le_bytes().as_slice(), &packed(b"123")].concat(),
-            [3u32.to_le_bytes().as_slice(), &packed(b"123")].concat(),
-            [4u32.to_le_bytes().as_slice(), &packed(&9u32.to_le_bytes())].concat(),
-            [3u32.to_le_bytes().as_slice(), b"\xff\xff\xff\xff"].concat(),
+            vec![0; 7],
+            [[0; 4].as_slice(), &u32::MAX.to_le_bytes(), &packed(b"")].concat(),
+            [[0; 4].as_slice(), &9u32.to_le_bytes(), &packed(b"123")].concat(),
+            [[0; 4].as_slice(), &3u32.to_le_bytes(), &packed(b"123")].concat(),
+            [[0; 4].as_slice(), &4u32.to_le_bytes(), &packed(&9u32.to_le_bytes())].concat(),
+            [[0; 4].as_slice(), &3u32.to_le_bytes(), b"\xff\xff\xff\xff"].concat(),
         ] {
             assert!(read(ADA, &sealed(&value), &mut Parts::default()).is_err(), "{value:?}");
         }

@@ -130,7 +130,7 @@ impl SledStore {
     }
 
     fn over(db: sled::Db, folder: &Path) -> Self {
-        Self { db, folder: folder.to_owned(), count_held: |_, _| 0, trees: Mutex::default() }
+        Self { db, folder: folder.to_owned(), count_held: |_, _| None, trees: Mutex::default() }
     }
 
     /// Has held observations counted from the first batch on; without, none are.
