@@ -75,8 +75,6 @@ pub struct Lane {
     gap: Option<Gap>,
     /// Records that come before the runtime has started again at the mark are not ours to take.
     rewinding: bool,
-    /// The last batch for which a scan said that a suspicious miss is a miss.
-    verified: Option<Mark>,
     broken: Broken,
     scratch: Scratch,
 }
@@ -133,7 +131,6 @@ impl Lane {
             refused: BTreeMap::new(),
             gap: plan.gap,
             rewinding: true,
-            verified: None,
             broken: Broken::default(),
             scratch: Scratch::default(),
         };

@@ -118,11 +118,9 @@ impl Lane {
 
     /// A miss on a key that the filter knows: the filter errs once in a hundred thousand and still knows
     /// those who were erased; a store that lost a key would make a stranger of a known user. A scan
-    /// tells, and makes a filter that knows only who is there.
+    /// tells, and makes a filter that knows only who is there: so nobody is asked for twice, and whoever is
+    /// missed after it was lost after it.
     fn suspect(&mut self, store: &dyn StateStore) -> Result<(), Refused> {
-        if self.verified.is_some() && self.verified == self.stored.map(|spot| spot.mark) {
-            return Ok(());
-        }
         let mut filter = Filter::default();
         store.verify(self.partition, &mut |user| filter.add(user)).map_err(Refused::Store)?;
         // The store may not have these yet. Who waits for the next checkpoint is added by it.
@@ -130,7 +128,6 @@ impl Lane {
             filter.add_core(key);
         }
         self.filter = filter;
-        self.verified = self.stored.map(|spot| spot.mark);
         Ok(())
     }
 }
@@ -154,7 +151,7 @@ mod tests {
     use crate::pipeline::recover::{Plan, Way};
     use crate::ports::ledger::{Mark, Positions};
     use crate::ports::source::Record;
-    use crate::ports::store::StateStore as _;
+    use crate::ports::store::{StateStore as _, StoreError};
     use crate::ports::tables::NoTables;
 
     fn lane_at(mark: Mark, way: Way, filter: Filter) -> Lane {
@@ -165,8 +162,26 @@ mod tests {
         lane
     }
 
-    /// Offers one event, has it committed and the store brought to it.
-    fn settled(lane: &mut Lane, store: &MemoryStore, offset: i64, what: &str) {
+    const LOGIN: &str = r#""type":"login","outcome":"success","factors":["password"]"#;
+    const ERASE: &str = r#""type":"feedback","verdict":"erase""#;
+
+    /// Offers one event of `user`, has it committed and the store brought to it.
+    fn settled(lane: &mut Lane, store: &MemoryStore, offset: i64, (user, what): (&str, &str)) {
+        let offered = offer(lane, store, offset, (user, what)).unwrap();
+        assert!(matches!(offered, Offered::Decided { .. }), "{offered:?}");
+        lane.seal().unwrap();
+        lane.committed(Positions::default());
+        let batch = lane.checkpoint().unwrap();
+        store.apply_batch(0, &batch).unwrap();
+        lane.checkpointed(&batch, 0);
+    }
+
+    fn offer(
+        lane: &mut Lane,
+        store: &MemoryStore,
+        offset: i64,
+        (user, what): (&str, &str),
+    ) -> Result<Offered, StoreError> {
         let policy = Policy::shipped("default").unwrap();
         let basis = Basis {
             policy: policy.digest,
@@ -185,37 +200,45 @@ mod tests {
             stages: None,
         };
         let value = format!(
-            r#"{{"event_id":"{offset}","tenant":"acme","user_id":"ada","occurred_at":"2026-01-05T09:0{offset}:00Z",{what}}}"#
+            r#"{{"event_id":"{offset}","tenant":"acme","user_id":"{user}","occurred_at":"2026-01-05T09:0{offset}:00Z",{what}}}"#
         );
-        let (key, value) = (Some(b"acme/ada".as_slice()), Some(value.as_bytes()));
+        let key = format!("acme/{user}");
+        let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
         let record = Record { partition: 0, offset, recorded_at: None, key, value, headers: &[] };
-        let offered = lane.offer(&record, &with).unwrap();
-        assert!(matches!(offered, Offered::Decided { .. }), "{offered:?}");
-        lane.seal().unwrap();
-        lane.committed(Positions::default());
-        let batch = lane.checkpoint().unwrap();
-        store.apply_batch(0, &batch).unwrap();
-        lane.checkpointed(&batch, 0);
+        lane.offer(&record, &with)
     }
 
     #[test]
     fn whoever_comes_back_after_an_erasure_is_new_and_no_lost_key() {
-        const LOGIN: &str = r#""type":"login","outcome":"success","factors":["password"]"#;
-        const ERASE: &str = r#""type":"feedback","verdict":"erase""#;
         let store = MemoryStore::new();
         let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::default());
-        settled(&mut lane, &store, 0, LOGIN);
+        settled(&mut lane, &store, 0, ("ada", LOGIN));
         assert!(lane.filter.has(b"acme/ada"));
-        settled(&mut lane, &store, 1, ERASE);
+        settled(&mut lane, &store, 1, ("ada", ERASE));
         assert_eq!(store.checkpoint(0).unwrap().users, 0, "nothing is left");
 
         // As after a restart: nobody is at hand.
         let filter = Filter::decode(&lane.close().unwrap()).unwrap();
         assert!(filter.has(b"acme/ada"), "a filter forgets nobody by itself");
         let mut lane = lane_at(lane.committed.mark, Way::Continue, filter);
-        settled(&mut lane, &store, 2, ERASE);
+        settled(&mut lane, &store, 2, ("ada", ERASE));
         assert!(!lane.filter.has(b"acme/ada"), "the scan found nobody");
-        settled(&mut lane, &store, 3, LOGIN);
+        settled(&mut lane, &store, 3, ("ada", LOGIN));
         assert!(lane.filter.has(b"acme/ada"));
+    }
+    /// A scan tells who is there when it is made, and not who is lost after it.
+    #[test]
+    fn a_key_that_is_lost_after_a_scan_is_missed() {
+        let store = MemoryStore::new();
+        let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::default());
+        settled(&mut lane, &store, 0, ("ada", LOGIN));
+        settled(&mut lane, &store, 1, ("bob", LOGIN));
+        settled(&mut lane, &store, 2, ("ada", ERASE));
+        let filter = Filter::decode(&lane.close().unwrap()).unwrap();
+        let mut lane = lane_at(lane.committed.mark, Way::Continue, filter);
+        offer(&mut lane, &store, 3, ("ada", LOGIN)).unwrap();
+        assert!(store.damage(0, b"acme/bob", true));
+        let refused = offer(&mut lane, &store, 4, ("bob", LOGIN)).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
     }
 }

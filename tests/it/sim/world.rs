@@ -402,7 +402,7 @@ impl<'f> World<'f> {
                 worker.dispatch.stop();
             }
         }
-        for _ in 0..400 {
+        for _ in 0..STOP_TURNS_MAX {
             let mut busy = false;
             for node in 0..self.nodes.len() {
                 busy |= self.nodes[node].worker.is_some() && self.step(node, &mut |_| Fate::Succeeds)?;
@@ -428,5 +428,7 @@ pub(super) enum Step {
 
 /// A run without faults takes some dozens.
 const TURNS_MAX: usize = 5_000;
+/// Whoever does not know what became of a transaction may rest for 5 s first, a step a millisecond.
+const STOP_TURNS_MAX: usize = 6_000;
 /// Looks at what arrives before a transaction ends.
 const AGE_OF_A_TRANSACTION: u32 = 2;
