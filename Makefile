@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-core test-live soak storm chaos bench demo geo kafka kafka-address kafka-stop doc clean-cache
+.PHONY: help setup lint test test-core test-live soak storm chaos flood bench demo geo kafka kafka-address kafka-stop doc clean-cache
 
 BROKER := tests/kafka/broker
 GEO := .cache/geo
@@ -58,6 +58,11 @@ chaos: setup ## 200 real faults against a real Kafka of one node and of three; r
 		FAULTS=$$(( $${FAULTS:-200} / $${#nodes[@]} )) NODES=$$count \
 			cargo test --locked --test it live::chaos::whatever -- --include-ignored --nocapture
 	done
+
+# `make flood SHARE=10 LASTS=60`: in hundredths, how much of the time it may run; for how many seconds it is flooded.
+flood: setup ## Ten times the input that `ward run` sustains, for five minutes: memory, loss, and how it catches up
+	cargo build --locked --release --bin ward
+	tests/kafka/flood target/release/ward $${SHARE:-2} $${LASTS:-300}
 
 bench: ## One event through the engine, and its decoding
 	cargo bench --locked

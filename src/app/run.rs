@@ -468,8 +468,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// What is left of the 5 s.
 const SPANS_PATIENCE: Duration = Duration::from_millis(400);
 const LEAVE_PAUSE: Duration = Duration::from_millis(5);
-/// Decoded profiles that a process keeps at hand if it has all partitions, about 3 KiB each: what was
-/// read costs a look-up, what was not a read of the store.
+/// Decoded profiles that a process keeps at hand if it has all partitions: 3 KiB each, and up to 10 with a
+/// journal and models of behaviour. What was read costs a look-up, what was not a read of the store.
 const PROFILES_CACHED: usize = 120_000;
 /// What brokers take unless told otherwise, less what a batch adds.
 const RECORD_BYTES_MAX: usize = 900_000;
