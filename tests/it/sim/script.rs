@@ -98,6 +98,8 @@ pub enum Plant {
     CopyBesideLane,
     /// Whoever takes a copy over is told the users that it began with.
     CopyKnowsTheFirst,
+    /// A record that waits for its schema is passed over.
+    AwaitedIsPassedOver,
 }
 
 /// SplitMix64: small, and the same everywhere.

@@ -3,6 +3,7 @@
 //! Whatever fails, each record is copied once, in order, and the sketches and what is told of them are the
 //! fold of the sightings that are committed. `SEED=… cargo test --test it sim::relays` replays one.
 
+mod awaiting;
 mod course;
 mod input;
 mod meet;
@@ -28,7 +29,7 @@ fn swarm_of_sightings() {
 }
 
 /// What each swarm must have gone through.
-const MUST: [&str; 7] = ["committed", "aborted", "unknown", "fenced", "hangs", "away", "released"];
+const MUST: [&str; 8] = ["committed", "aborted", "unknown", "fenced", "hangs", "away", "released", "held"];
 
 fn run_seed<C: Course>(
     course: impl Fn(&mut Dice, i32) -> C,
@@ -42,6 +43,7 @@ fn run_seed<C: Course>(
     let mut world = World::new(&course, partitions);
     (world.plant, world.tells) = (plant, tells);
     let mut world = if dice.roll(2) == 0 { world.with_both() } else { world };
+    world.awaits = if dice.roll(2) == 0 { 2 + dice.roll(8) } else { 0 };
     world.run(fates(dice, &FAULTS))?;
     Ok(world.reached)
 }
@@ -118,6 +120,11 @@ fn an_offset_alone_and_a_record_alone_are_seen() {
     for plant in [Plant::OffsetAlone, Plant::DecisionAlone] {
         caught(plant);
     }
+}
+
+#[test]
+fn a_record_that_is_not_waited_for_is_missed() {
+    caught(Plant::AwaitedIsPassedOver);
 }
 
 #[test]

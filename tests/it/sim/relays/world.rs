@@ -14,6 +14,7 @@ use wardstream::ports::failure::Failure;
 use wardstream::ports::ledger::{Ledger as _, Output, Unit};
 use wardstream::ports::source::Source as _;
 
+use super::awaiting::Awaiting;
 use super::course::{Course, Written};
 use super::moved::Moved;
 use crate::sim::faulty::{Faulty, Nothing};
@@ -26,13 +27,15 @@ pub struct World<'c, C: Course + 'c> {
     /// Inputs that have come.
     fed: usize,
     pub(super) log: Log,
-    pub(super) nodes: [Node<C::Fold<'c>>; 2],
+    pub(super) nodes: [Node<Awaiting<C::Fold<'c>>>; 2],
     /// Every offset that was committed, by partition.
     commits: BTreeMap<i32, BTreeSet<i64>>,
     pub(super) now: u64,
     steps: usize,
     pub(super) nothing: Nothing,
     pub plant: Option<Plant>,
+    /// One record in so many cannot be read at once; 0: none.
+    pub awaits: u64,
     pub tells: bool,
     pub reached: Reached,
 }
@@ -74,6 +77,7 @@ impl<'c, C: Course> World<'c, C> {
             steps: 0,
             nothing: Nothing::default(),
             plant: None,
+            awaits: 0,
             tells: false,
             reached: Reached::new(),
         }
@@ -173,7 +177,7 @@ impl<'c, C: Course> World<'c, C> {
         let name = self.nodes[at].name;
         let pace = Pace { publish_every: Duration::from_millis(200), records_max: 3 };
         self.nodes[at].running = Some(Running {
-            relay: Relay::new(self.course.fold(), pace),
+            relay: Relay::new(Awaiting::new(self.course.fold(), self.awaits, self.plant), pace),
             source: Moved { inside: self.log.join(name), unmoved: BTreeSet::new() },
             ledger: Faulty::new(self.log.ledger(name), self.plant, &self.nothing),
             flight: None,
@@ -206,7 +210,10 @@ impl<'c, C: Course> World<'c, C> {
                     self.die(at);
                 }
             }
-            Step::Command(Command::Hold(partition)) => source.hold(*partition).unwrap(),
+            Step::Command(Command::Hold(partition)) => {
+                self.reached.insert("held");
+                source.hold(*partition).unwrap();
+            }
             Step::Command(Command::Release(partitions)) => {
                 self.reached.insert("released");
                 source.release(partitions).unwrap();
