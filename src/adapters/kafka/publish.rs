@@ -51,11 +51,14 @@ impl Publisher {
         Self::of(connection, &config)
     }
 
-    pub(super) fn of(connection: &Connection, config: &ClientConfig) -> Result<Self, Failure> {
+    fn of(connection: &Connection, config: &ClientConfig) -> Result<Self, Failure> {
+        Self::made(connection, config).map_err(|error| Failure::Client(error.to_string()))
+    }
+
+    pub(super) fn made(connection: &Connection, config: &ClientConfig) -> Result<Self, KafkaError> {
         let lost = Arc::new(Lost::default());
         let context = Events::of(connection.token(), Arc::clone(&lost));
-        let producer = BaseProducer::from_config_and_context(config, context)
-            .map_err(|error| Failure::Client(error.to_string()))?;
+        let producer = BaseProducer::from_config_and_context(config, context)?;
         Ok(Self { producer, bootstrap: connection.bootstrap().to_owned(), lost })
     }
 

@@ -1,11 +1,11 @@
 //! Records that are written and that nobody sees until they are shown, all at once: a transaction.
 //!
-//! *Delivery*: all or none, to who reads committed. *Failure*: what is not shown within [`WITHHELD_MAX`] of
-//! the first record is ended by the broker, and showing it fails.
+//! *Delivery*: all or none, to who reads committed. *Failure*: what is not shown within 15 minutes of the
+//! first record, or a minute where the broker allows no more, is ended by it, and showing it fails.
 
 use std::time::Duration;
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 
 use super::admin::Failure;
@@ -25,13 +25,22 @@ impl Withheld {
     /// # Errors
     /// When the broker gives no transaction.
     pub fn begin(connection: &Connection, id: &str) -> Result<Self, Failure> {
+        Self::lasting(connection, id, WITHHELD_MAX).or_else(|error| match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::InvalidTransactionTimeout) => {
+                Self::lasting(connection, id, WITHHELD_LESS).map_err(|error| refused("beginning", &error))
+            }
+            _ => Err(refused("beginning", &error)),
+        })
+    }
+
+    fn lasting(connection: &Connection, id: &str, longest: Duration) -> Result<Self, KafkaError> {
         let mut config = connection.publisher();
         config.set("transactional.id", id);
-        config.set("transaction.timeout.ms", WITHHELD_MAX.as_millis().to_string());
-        let publisher = Publisher::of(connection, &config)?;
+        config.set("transaction.timeout.ms", longest.as_millis().to_string());
+        let publisher = Publisher::made(connection, &config)?;
         let producer = publisher.producer();
-        let begun = producer.init_transactions(ANSWER_MAX).and_then(|()| producer.begin_transaction());
-        begun.map_err(|error| refused("beginning", &error))?;
+        producer.init_transactions(ANSWER_MAX)?;
+        producer.begin_transaction()?;
         Ok(Self { publisher, open: true })
     }
 
@@ -62,13 +71,15 @@ impl Drop for Withheld {
 
 fn refused(step: &str, error: &KafkaError) -> Failure {
     Failure::Refused {
-        what: format!("{step} a transaction of {WITHHELD_MAX:?} at most"),
+        what: format!("{step} a transaction"),
         reason: format!(
-            "{error}; fewer events take less, and the broker allows what transaction.max.timeout.ms says"
+            "{error}; one that takes too long is ended by the broker (transaction.max.timeout.ms): take fewer events"
         ),
     }
 }
 
 /// What a broker allows unless told otherwise.
 const WITHHELD_MAX: Duration = Duration::from_secs(900);
+/// What any does.
+const WITHHELD_LESS: Duration = Duration::from_secs(60);
 const ANSWER_MAX: Duration = Duration::from_secs(30);

@@ -81,6 +81,18 @@ fn starts_are_measured_until_every_partition_is_served() {
     assert!(report["restore"]["changes"].as_u64().unwrap() >= number("parts"), "{report}");
 }
 
+/// A broker that allows no long transactions is measured as well.
+#[test]
+#[ignore = "needs a broker: make test"]
+fn what_is_withheld_is_withheld_for_less_where_the_broker_says_so() {
+    let world = World::bare(Broker::own(&["--set", "transaction.max.timeout.ms=60000"]), "");
+    let bootstrap = world.broker.bootstrap().to_owned();
+    let arguments = "bench pipeline --events 1000 --users 100 --partitions 2 --seconds 1 --json --bootstrap";
+    let arguments: Vec<_> = arguments.split(' ').chain([bootstrap.as_str()]).collect();
+    let report: Value = serde_json::from_str(&said(Ok(world.ward(&arguments)))).unwrap();
+    assert_eq!(report["events"], 1000, "{report}");
+}
+
 /// However it ends, its topics go with it.
 #[test]
 #[ignore = "needs a broker: make test"]
