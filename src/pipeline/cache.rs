@@ -17,14 +17,6 @@ use crate::engine::baseline::Profile;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat(u32);
 
-impl Seat {
-    /// From 0 on, for a list of what else belongs to who sits there.
-    #[must_use]
-    pub const fn number(self) -> usize {
-        self.0 as usize
-    }
-}
-
 #[derive(Debug)]
 pub struct Cache {
     slots: Vec<Slot>,

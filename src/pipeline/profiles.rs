@@ -42,8 +42,6 @@ pub struct Damaged {
 pub struct Profiles {
     users: Users,
     cache: Cache,
-    /// Where each seat's user is kept, by the seat's number; nowhere yet of somebody new.
-    homes: Vec<Option<u32>>,
     /// Whose `core` is not encoded as it is.
     changed: Vec<Seat>,
     /// As many as that may be.
@@ -67,7 +65,6 @@ impl Profiles {
         Self {
             users: Users::new(hash_seed),
             cache: Cache::new(room, hash_seed),
-            homes: Vec::new(),
             changed: Vec::new(),
             changed_max: room / 2,
             at_risk: None,
@@ -180,18 +177,16 @@ impl Profiles {
         self.key.extend_from_slice(event.user.as_bytes());
         let damaged = |what: String| Damaged { user: format!("{}/{}", event.tenant, event.user), what };
 
+        let mut slot = self.users.find(&self.key);
         let seat = match self.cache.find(&self.key) {
             Some(seat) => seat,
             None => {
-                let slot = self.users.find(&self.key);
                 let profile = self.users.load(slot).map_err(|error| damaged(error.to_string()))?;
-                let seat = self.cache.admit(&self.key, profile);
-                let seat = seat.ok_or_else(|| damaged("there is no seat for it".into()))?;
-                settle(&mut self.homes, seat, slot);
-                seat
+                self.cache
+                    .admit(&self.key, profile)
+                    .ok_or_else(|| damaged("there is no seat for it".into()))?
             }
         };
-        let mut slot = self.homes.get(seat.number()).copied().flatten();
         let Some(profile) = self.cache.profile_mut(seat) else {
             return Err(damaged("its seat is empty".into()));
         };
@@ -217,7 +212,6 @@ impl Profiles {
         profile.take_changes_but(kept, &mut self.part, |part, state| {
             slot = users.put(slot, user, part, state);
         });
-        settle(&mut self.homes, seat, slot);
         if profile.changed().is_empty() {
             self.cache.written(seat);
         } else if self.cache.touch(seat) {
@@ -231,11 +225,10 @@ impl Profiles {
 
     /// Encodes what has changed, so that it may leave the cache.
     fn write(&mut self) {
-        let Self { users, cache, homes, changed, part, .. } = self;
+        let Self { users, cache, changed, part, .. } = self;
         for seat in changed.drain(..) {
             if let Some((user, profile)) = cache.entry_mut(seat) {
-                // Only who is known has changes that wait.
-                let mut slot = homes.get(seat.number()).copied().flatten();
+                let mut slot = users.find(user);
                 profile.take_changes(part, |part, state| slot = users.put(slot, user, part, state));
             }
             cache.written(seat);
@@ -243,20 +236,10 @@ impl Profiles {
     }
 }
 
-/// Notes where the user of a seat is kept.
-fn settle(homes: &mut Vec<Option<u32>>, seat: Seat, slot: Option<u32>) {
-    if homes.len() <= seat.number() {
-        homes.resize(seat.number() + 1, None);
-    }
-    if let Some(home) = homes.get_mut(seat.number()) {
-        *home = slot;
-    }
-}
-
 /// Copies `core`, into the room of an older copy if there is one.
 fn keep(core: &Core, into: &mut Option<Box<Core>>) {
     match into {
-        Some(kept) => kept.copy_from(core),
+        Some(kept) => (**kept).clone_from(core),
         None => *into = Some(Box::new(core.clone())),
     }
 }

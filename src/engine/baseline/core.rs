@@ -48,44 +48,6 @@ pub struct Core {
 }
 
 impl Core {
-    /// Becomes a copy of `other`. Part by part, since a copy made whole is made elsewhere and moved here.
-    pub fn copy_from(&mut self, other: &Self) {
-        let Self {
-            first_seen,
-            newest,
-            baseline,
-            batches,
-            sessions,
-            failures,
-            refused,
-            held,
-            recent,
-            standing,
-            case,
-            revoked,
-            reported,
-            glances,
-            journal,
-            parts,
-        } = other;
-        self.first_seen = *first_seen;
-        self.newest = *newest;
-        self.baseline.copy_from(baseline);
-        self.batches = *batches;
-        self.sessions.clone_from(sessions);
-        self.failures = *failures;
-        self.refused = *refused;
-        self.held.clone_from(held);
-        self.recent.clone_from(recent);
-        self.standing = *standing;
-        self.case = *case;
-        self.revoked = *revoked;
-        self.reported = *reported;
-        self.glances = *glances;
-        self.journal = *journal;
-        self.parts = *parts;
-    }
-
     #[must_use]
     pub const fn first_seen(&self) -> Timestamp {
         self.first_seen

@@ -47,34 +47,6 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// As [`super::Core::copy_from`].
-    pub(super) fn copy_from(&mut self, other: &Self) {
-        let Self {
-            places,
-            devices,
-            networks,
-            hours,
-            home_offset_minutes,
-            fix,
-            steps,
-            logins,
-            days,
-            last_day,
-            newest,
-        } = other;
-        self.places.clone_from(places);
-        self.devices.clone_from(devices);
-        self.networks.clone_from(networks);
-        self.hours.clone_from(hours);
-        self.home_offset_minutes = *home_offset_minutes;
-        self.fix = *fix;
-        self.steps = *steps;
-        self.logins = *logins;
-        self.days = *days;
-        self.last_day = *last_day;
-        self.newest = *newest;
-    }
-
     /// Learns one observation. The only way in.
     pub fn learn(&mut self, step: &LearnStep) {
         let local = step.local();
