@@ -20,7 +20,7 @@ use crate::adapters::kafka::{
     Admin, Connection, Failure as KafkaFailure, KafkaLedger, KafkaSource, decisions, policies,
 };
 use crate::adapters::store::SledStore;
-use crate::cli::Failure;
+use crate::cli::{Failure, hash_seed};
 use crate::config::{OutputFormat, Settings, Start as ConfiguredStart};
 use crate::engine::document::Mistake;
 use crate::engine::step::Lifetime;
@@ -291,12 +291,6 @@ fn open_store(settings: &Settings) -> Result<Arc<SledStore>, Failure> {
 
 fn cores() -> u16 {
     std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
-}
-
-/// User ids are picked by others: which of them collide must not be known to them.
-fn hash_seed() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::hash::RandomState::new().build_hasher().finish()
 }
 
 fn read_mark(settings: &Settings) -> decisions::ReadMark {

@@ -36,6 +36,7 @@ impl Keeping {
             .map_err(|failure| Failure::Internal(failure.to_string()))?;
         let copies = Copies {
             partitions: shared.settings.partitions,
+            hash_seed: shared.settings.hash_seed,
             interval: settings.run.checkpoint_interval,
             store: shared.store.clone(),
             custody: shared.custody.clone(),

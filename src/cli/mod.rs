@@ -209,7 +209,8 @@ fn version() -> String {
     format!("{} (engine {REVISION})", env!("CARGO_PKG_VERSION"))
 }
 
-/// Where profiles lie in memory, and nothing else, depends on it.
+/// Where users lie in memory, and for whom a store is read through, depends on it; never what is decided.
+/// User ids are picked by others: which of them collide must not be known to them.
 pub(crate) fn hash_seed() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::hash::RandomState::new().build_hasher().finish()

@@ -3,15 +3,22 @@
 //! A Bloom filter of 24 bits a key, in layers that double, so that it grows without reading the
 //! keys again. At 24 bits one new user in a hundred thousand looks known; such a miss is settled by
 //! a scan of the store, and only a scan that disagrees costs a restore.
+//!
+//! Names are hashed under a secret: who could find some that look known would buy a scan with each.
+
+use std::fmt;
 
 use crate::engine::baseline::Part;
 use crate::ports::store::Batch;
 
 /// Never says "unknown" of a key that was added.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Filter {
+    secret: Secret,
     layers: Vec<Layer>,
 }
+
+type Secret = [u8; blake3::KEY_LEN];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Layer {
@@ -21,9 +28,32 @@ struct Layer {
     words: Vec<u64>,
 }
 
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: u64 = self.layers.iter().map(|layer| layer.keys).sum();
+        f.debug_struct("Filter").field("keys", &keys).finish_non_exhaustive()
+    }
+}
+
 impl Filter {
+    /// Knows nobody. `hash_seed` is drawn by the shell.
+    #[must_use]
+    pub fn new(hash_seed: u64) -> Self {
+        Self::under(blake3::derive_key("wardstream 2026-11-30 filter of known users", &hash_seed.to_le_bytes()))
+    }
+
+    /// Knows nobody, under another secret: a name that looked known to this one need not to that.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self::under(*blake3::keyed_hash(&self.secret, b"anew").as_bytes())
+    }
+
+    const fn under(secret: Secret) -> Self {
+        Self { secret, layers: Vec::new() }
+    }
+
     pub fn add(&mut self, key: &[u8]) {
-        let hash = Hash::of(key);
+        let hash = Hash::of(key, &self.secret);
         if self.has_hash(hash) {
             return;
         }
@@ -54,7 +84,7 @@ impl Filter {
 
     #[must_use]
     pub fn has(&self, key: &[u8]) -> bool {
-        self.has_hash(Hash::of(key))
+        self.has_hash(Hash::of(key, &self.secret))
     }
 
     fn has_hash(&self, hash: Hash) -> bool {
@@ -62,10 +92,11 @@ impl Filter {
         self.layers.iter().rev().any(|layer| layer.has(hash))
     }
 
-    /// For the store: layers one after the other, then a checksum.
+    /// For the store: the secret, layers one after the other, then a checksum.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
+        out.extend_from_slice(&self.secret);
         for layer in &self.layers {
             out.extend_from_slice(&layer.keys.to_le_bytes());
             out.extend_from_slice(&layer.room.to_le_bytes());
@@ -85,8 +116,9 @@ impl Filter {
         if blake3::hash(body) != *<&[u8; blake3::OUT_LEN]>::try_from(check).ok()? {
             return None;
         }
-        let (version, mut rest) = body.split_first()?;
+        let (version, rest) = body.split_first()?;
         (*version == VERSION).then_some(())?;
+        let (secret, mut rest) = rest.split_first_chunk()?;
         let mut layers = Vec::new();
         while !rest.is_empty() {
             let keys = take(&mut rest)?;
@@ -98,7 +130,7 @@ impl Filter {
             }
             layers.push(layer);
         }
-        Some(Self { layers })
+        Some(Self { secret: *secret, layers })
     }
 }
 
@@ -116,8 +148,8 @@ fn words_for(room: u64) -> Option<u64> {
 struct Hash(u64, u64);
 
 impl Hash {
-    fn of(key: &[u8]) -> Self {
-        let digest = blake3::hash(key);
+    fn of(key: &[u8], secret: &Secret) -> Self {
+        let digest = blake3::keyed_hash(secret, key);
         let mut rest = digest.as_bytes().as_slice();
         // The step is odd, so that it visits every bit of a layer whose size is a power of two.
         Self(take(&mut rest).unwrap_or(0), take(&mut rest).unwrap_or(0) | 1)
@@ -155,7 +187,8 @@ impl Layer {
     }
 }
 
-const VERSION: u8 = 1;
+/// Written by an earlier version, one is not read: the store is, once.
+const VERSION: u8 = 2;
 const BITS_A_KEY: u64 = 24;
 /// ln 2 × bits a key.
 const PROBES: u64 = 17;
@@ -166,7 +199,10 @@ mod tests {
     use super::*;
 
     fn filled(keys: u32) -> Filter {
-        let mut filter = Filter::default();
+        filled_into(Filter::new(7), keys)
+    }
+
+    fn filled_into(mut filter: Filter, keys: u32) -> Filter {
         for key in 0..keys {
             filter.add(format!("acme/user-{key}\0core").as_bytes());
         }
@@ -188,9 +224,22 @@ mod tests {
         assert!(wrong <= 10, "{wrong} of 100000");
     }
 
+    /// Else who found such a name once could ask for it again and again.
+    #[test]
+    fn what_looks_known_under_one_secret_does_not_under_another() {
+        let names = || (0..4_000_000).map(|name| format!("acme/other-{name}\0core"));
+        let (first, other) = (filled(4_000), filled_into(Filter::new(8), 4_000));
+        let renewed = filled_into(first.anew(), 4_000);
+        let found: Vec<String> = names().filter(|name| first.has(name.as_bytes())).collect();
+        assert!(found.len() >= 3, "{found:?}");
+        for filter in [other, renewed] {
+            assert!(found.iter().all(|name| !filter.has(name.as_bytes())), "{found:?}");
+        }
+    }
+
     #[test]
     fn an_empty_filter_knows_nothing() {
-        assert!(!Filter::default().has(b"acme/ada\0core"));
+        assert!(!Filter::new(7).has(b"acme/ada\0core"));
     }
 
     #[test]

@@ -102,8 +102,8 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Takes over `partition`. `known` are the users in the store, from whoever has kept it open until now.
-/// `progress` is told of every batch that is read, and ends it by `false`.
+/// Takes over `partition`. `known` are the users in the store, from whoever has kept it open until now;
+/// who they are is found under `hash_seed` else. `progress` is told of every batch that is read, and ends it by `false`.
 ///
 /// A damaged store is dropped and restored. The call blocks as long as that takes.
 ///
@@ -114,10 +114,11 @@ pub fn take_over(
     ledger: &mut dyn Ledger,
     store: &dyn StateStore,
     known: Option<Filter>,
+    hash_seed: u64,
     wishes: Wishes,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Taken, Trouble> {
-    let (checkpoint, mut filter, unverified) = open(partition, store, known)?;
+    let (checkpoint, mut filter, unverified) = open(partition, store, known, hash_seed)?;
     let spot = checkpoint.place;
     let ground = ledger.ground(partition)?;
     if let Some(hanging) = ground.hanging {
@@ -137,12 +138,12 @@ pub fn take_over(
         Way::Fresh => {
             store.drop_partition(partition)?;
             store.apply_batch(partition, &Batch { parts: Vec::new(), place: Some(spot_of(&plan)) })?;
-            return Ok(Taken { plan, filter: Filter::default(), unverified: false, changes: 0, held: 0 });
+            return Ok(Taken { plan, filter: Filter::new(hash_seed), unverified: false, changes: 0, held: 0 });
         }
         Way::Replay { from } => (from, None),
         Way::Restore(because) => {
             store.drop_partition(partition)?;
-            filter = Filter::default();
+            filter = Filter::new(hash_seed);
             (ground.profiles.start, Some(because))
         }
     };
@@ -172,8 +173,9 @@ fn open(
     partition: i32,
     store: &dyn StateStore,
     known: Option<Filter>,
+    hash_seed: u64,
 ) -> Result<(Checkpoint, Filter, bool), Trouble> {
-    let nothing = || (Checkpoint::default(), Filter::default(), false);
+    let nothing = || (Checkpoint::default(), Filter::new(hash_seed), false);
     let found = match store.open(partition) {
         Ok(found) => found,
         Err(StoreError::Damaged { .. }) => None,
@@ -184,7 +186,7 @@ fn open(
     if let Some(filter) = found.filter.as_deref().and_then(Filter::decode).or(known) {
         return Ok((found.checkpoint, filter, true));
     }
-    let mut filter = Filter::default();
+    let mut filter = Filter::new(hash_seed);
     match store.verify(partition, &mut |user| filter.add(user)) {
         Ok(checkpoint) => Ok((checkpoint, filter, false)),
         Err(StoreError::Damaged { .. }) => Ok(nothing()),

@@ -41,7 +41,7 @@ pub enum Round {
 
 impl Standby {
     /// Opens the store of `partition`, or drops what cannot be gone on with, and says which users are in
-    /// it. `goes_on` is asked between two slices of what takes long.
+    /// it, who are found under `hash_seed` where nobody has kept them. `goes_on` is asked between two slices of what takes long.
     ///
     /// # Errors
     /// See [`Trouble`].
@@ -49,6 +49,7 @@ impl Standby {
         partition: i32,
         changelog: &mut dyn Changelog,
         store: &dyn StateStore,
+        hash_seed: u64,
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<(Self, Filter), Trouble> {
         let start = changelog.range(partition)?.start;
@@ -64,14 +65,16 @@ impl Standby {
         };
         if let Way::Replay { from } = recover::copied(spot.as_ref(), start, read_back) {
             let saved = found.and_then(|found| Filter::decode(&found.filter?));
-            let known =
-                saved.map_or_else(|| read_through(partition, store, goes_on), |saved| Ok(Some(saved)));
-            if let Some(known) = known? {
+            let known = match saved {
+                Some(saved) => Some(saved),
+                None => read_through(partition, store, Filter::new(hash_seed), goes_on)?,
+            };
+            if let Some(known) = known {
                 return Ok((Self { partition, next: from, is_placed: true }, known));
             }
         }
         store.drop_partition(partition)?;
-        Ok((Self { partition, next: start, is_placed: false }, Filter::default()))
+        Ok((Self { partition, next: start, is_placed: false }, Filter::new(hash_seed)))
     }
 
     /// Whether its store is the state at some mark: it was read to the end once, and something was there.
@@ -123,9 +126,9 @@ impl Standby {
 fn read_through(
     partition: i32,
     store: &dyn StateStore,
+    mut filter: Filter,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Filter>, Trouble> {
-    let mut filter = Filter::default();
     let mut after: Option<Vec<u8>> = None;
     let mut listed = false;
     loop {

@@ -189,7 +189,7 @@ mod tests {
     fn a_copy_is_kept_while_no_lane_writes_and_gives_way_to_one() {
         let custody = Custody::default();
         let copy = custody.copy(3).unwrap();
-        let mut known = Filter::default();
+        let mut known = Filter::new(7);
         known.add(b"acme/ada");
         copy.leave(known.clone());
         assert_eq!(copy.using(|| 1), Some(1));

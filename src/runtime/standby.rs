@@ -27,6 +27,8 @@ use crate::telemetry::Happened;
 pub struct Copies {
     /// Of the input.
     pub partitions: i32,
+    /// Drawn by the shell: user ids are picked by others.
+    pub hash_seed: u64,
     pub interval: Duration,
     pub store: Arc<dyn StateStore>,
     pub custody: Custody,
@@ -140,7 +142,8 @@ fn bring_up(
         let kept = match copy {
             Some(copy) => copy,
             None => {
-                let (begun, known) = Standby::begin(partition, changelog, &store, &mut || goes_on())?;
+                let (begun, known) =
+                    Standby::begin(partition, changelog, &store, copies.hash_seed, &mut || goes_on())?;
                 ticket.leave(known);
                 copy.insert(begun)
             }

@@ -97,7 +97,7 @@ fn back_after(after: Duration) -> (Way, MemoryStore) {
     ledger.publish(&[unit(1, &[("acme/ada", None), ("acme/bob", Some(&core))])]).unwrap();
 
     let mut later = Later { ledger, after };
-    let taken = take_over(0, &mut later, &store, None, Wishes::default(), &mut |_| true).unwrap();
+    let taken = take_over(0, &mut later, &store, None, 7, Wishes::default(), &mut |_| true).unwrap();
     (taken.plan.way, store)
 }
 

@@ -79,7 +79,7 @@ impl Served {
     /// Takes the partition over and holds what is in the store against the fold.
     #[track_caller]
     fn taken_over(&mut self, store: &MemoryStore, known: Option<Filter>) -> Taken {
-        let taken = take_over(0, &mut self.ledger, store, known, Wishes::default(), &mut |_| true).unwrap();
+        let taken = take_over(0, &mut self.ledger, store, known, 7, Wishes::default(), &mut |_| true).unwrap();
         let mut found = Parts::new();
         store
             .scan(0, None, usize::MAX, &mut |user, stored| {
@@ -114,7 +114,7 @@ fn users(range: Range<u32>) -> Vec<(String, Option<u8>)> {
 }
 
 fn begun(log: &mut dyn Changelog, store: &MemoryStore) -> (Standby, Filter) {
-    Standby::begin(0, log, store, &mut || true).unwrap()
+    Standby::begin(0, log, store, 7, &mut || true).unwrap()
 }
 
 /// The users of a copy, kept as the runtime keeps them, are not looked at: who takes over without them
@@ -239,7 +239,7 @@ fn a_changelog_that_was_cut_is_copied_from_its_start() {
     let mut worn = Worn { log: served.log.clone(), start: end, after: Duration::ZERO };
     assert_eq!(copy.round(&mut worn, &store, &mut |_| true), Ok(Round::Cut));
     let (copy, known) = begun(&mut worn, &store);
-    assert_eq!((copy.is_placed(), known), (false, Filter::default()));
+    assert_eq!((copy.is_placed(), known), (false, Filter::new(7)));
     assert!(store.open(0).unwrap().is_none());
 }
 

@@ -121,7 +121,7 @@ impl Lane {
     /// tells, and makes a filter that knows only who is there: so nobody is asked for twice, and whoever is
     /// missed after it was lost after it.
     fn suspect(&mut self, store: &dyn StateStore) -> Result<(), Refused> {
-        let mut filter = Filter::default();
+        let mut filter = self.filter.anew();
         store.verify(self.partition, &mut |user| filter.add(user)).map_err(Refused::Store)?;
         // The store may not have these yet. Who waits for the next checkpoint is added by it.
         for (key, _) in self.overlay.draining().filter(|(_, value)| value.is_some()) {
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn whoever_comes_back_after_an_erasure_is_new_and_no_lost_key() {
         let store = MemoryStore::new();
-        let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::default());
+        let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::new(7));
         settled(&mut lane, &store, 0, ("ada", LOGIN));
         assert!(lane.filter.has(b"acme/ada"));
         settled(&mut lane, &store, 1, ("ada", ERASE));
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_key_that_is_lost_after_a_scan_is_missed() {
         let store = MemoryStore::new();
-        let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::default());
+        let mut lane = lane_at(Mark::default(), Way::Fresh, Filter::new(7));
         settled(&mut lane, &store, 0, ("ada", LOGIN));
         settled(&mut lane, &store, 1, ("bob", LOGIN));
         settled(&mut lane, &store, 2, ("ada", ERASE));

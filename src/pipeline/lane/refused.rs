@@ -115,7 +115,7 @@ mod tests {
     fn a_record_that_panics_a_detector_is_rejected_under_its_name_and_the_lane_goes_on() {
         let mark = Mark { offset: 0, chain: Digest::ZERO };
         let plan = Plan { mark, positions: Positions::default(), way: Way::Fresh, gap: None };
-        let mut lane = Lane::new(0, Arc::new(settings()), &plan, Filter::default(), 0);
+        let mut lane = Lane::new(0, Arc::new(settings()), &plan, Filter::new(7), 0);
         lane.started();
         let told = offered(&mut lane, &["payroll", planted::APP, "payroll"]);
         assert!(matches!(told[0], Offered::Decided { .. }), "{told:?}");

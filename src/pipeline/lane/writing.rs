@@ -119,7 +119,7 @@ mod tests {
         let settings = Settings { decisions: Rendering::Avro, ..Settings::plain() };
         let plan =
             Plan { mark: Mark::default(), positions: Positions::default(), way: Way::Fresh, gap: None };
-        let mut lane = Lane::new(0, Arc::new(settings), &plan, Filter::default(), 0);
+        let mut lane = Lane::new(0, Arc::new(settings), &plan, Filter::new(7), 0);
         lane.started();
         let with = With {
             setting: Setting { policy: &policy, shadow: None, basis, lifetime: &LIFETIME },

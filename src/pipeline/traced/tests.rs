@@ -91,7 +91,7 @@ fn unit(tracer: Option<&dyn Tracer>) -> std::sync::Arc<Unit> {
         Settings { alerts: AlertRendering::Avro, revocations: Rendering::Avro, ..Settings::plain() };
     let mark = Mark { offset: 0, chain: Digest::ZERO };
     let plan = Plan { mark, positions: Positions::default(), way: Way::Fresh, gap: None };
-    let mut lane = Lane::new(0, settings.into(), &plan, Filter::default(), 0);
+    let mut lane = Lane::new(0, settings.into(), &plan, Filter::new(7), 0);
     lane.started();
     let (policy, store) = (Policy::shipped("default").unwrap(), MemoryStore::new());
     let basis =

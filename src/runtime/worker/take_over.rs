@@ -30,6 +30,7 @@ impl Worker {
             &mut **self.publisher.ledger(),
             &*self.shared.store,
             known,
+            self.shared.settings.hash_seed,
             self.shared.wishes,
             &mut |progress| !stop.is_set() && watch.goes_on(progress, source.as_mut()),
         );

@@ -55,7 +55,7 @@ impl World<'_> {
         for _ in 0..2 {
             let kept = match copy.take() {
                 Some(copy) => Ok(copy),
-                None => Standby::begin(partition, &mut log, &*store, &mut || goes_on).map(|(copy, known)| {
+                None => Standby::begin(partition, &mut log, &*store, 7, &mut || goes_on).map(|(copy, known)| {
                     store.known.lock().unwrap().insert(partition, known);
                     copy
                 }),

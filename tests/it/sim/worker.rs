@@ -204,12 +204,12 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 self.unmoved.remove(&partition);
                 let (ledger, store) = (&mut self.ledger, self.store.as_ref());
                 let known = self.known.take();
-                let taken = take_over(partition, ledger, store, known, Wishes::default(), &mut |_| true);
+                let taken = take_over(partition, ledger, store, known, 7, Wishes::default(), &mut |_| true);
                 match taken {
                     Ok(mut taken) => {
                         told(Told::TakenOver(&taken));
                         if self.is_credulous {
-                            taken.filter = Filter::default();
+                            taken.filter = Filter::new(7);
                         }
                         self.dispatch.ready(partition, taken);
                     }
