@@ -66,6 +66,7 @@ impl<'a> Place<'a> {
         let mut environment = example.environment.clone();
         // What differs from cluster to cluster.
         environment.insert("WARD__KAFKA__BOOTSTRAP".into(), broker.bootstrap().to_owned());
+        environment.insert("WARD__KAFKA__SASL__USERNAME".into(), "ward".to_owned());
         environment.insert("WARD__KAFKA__GROUP".into(), format!("ward-{name}"));
         Self { home, secrets: example.secrets.clone(), environment: environment.into_iter().collect() }
     }
