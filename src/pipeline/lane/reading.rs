@@ -7,7 +7,6 @@ use super::{Lane, Refused, Scratch};
 use crate::engine::baseline::{Part, Profile};
 use crate::model::EventType;
 use crate::pipeline::cache::Seat;
-use crate::pipeline::filter::Filter;
 use crate::pipeline::overlay::Known;
 use crate::pipeline::wire;
 use crate::ports::ledger::Output;
