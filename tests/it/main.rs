@@ -55,6 +55,7 @@ mod tables;
 mod tidy;
 mod traffic;
 mod verify;
+mod waits;
 mod watch;
 mod working;
 mod world;

@@ -113,8 +113,14 @@ impl Publisher {
     /// Serves the client for `pause`: paces who sends at a rate.
     pub fn idle(&self, pause: Duration) {
         let until = Instant::now() + pause;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            self.producer.poll(left.min(POLL));
+        loop {
+            self.producer.poll(Duration::ZERO);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            // Not in `poll`: the crate counts in milliseconds, and asks without a pause for what is less.
+            std::thread::sleep(left.min(POLL));
         }
     }
 

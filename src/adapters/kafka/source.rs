@@ -185,7 +185,7 @@ impl Source for KafkaSource {
                     return Ok(());
                 }
             }
-            match consumer.poll(wait) {
+            match polled(&consumer, wait) {
                 Some(Ok(message)) => {
                     wait = Duration::ZERO;
                     let headers = headers(&message);
@@ -249,6 +249,19 @@ impl Source for KafkaSource {
         self.paused = paused;
         Ok(())
     }
+}
+
+/// The crate counts in milliseconds, and asks without a pause for what is less: a wait that is none of
+/// them is slept to its end, so that no core turns for it.
+fn polled(consumer: &Member, wait: Duration) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
+    let whole = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    let rest = wait.saturating_sub(whole);
+    let found = consumer.poll(whole);
+    if found.is_some() || rest.is_zero() || !consumer.context().role.is_quiet() {
+        return found;
+    }
+    std::thread::sleep(rest);
+    consumer.poll(Duration::ZERO)
 }
 
 /// Those with a value, up to a number; nearly every record has none at all.
