@@ -39,7 +39,10 @@ impl Filter {
     /// Knows nobody. `hash_seed` is drawn by the shell.
     #[must_use]
     pub fn new(hash_seed: u64) -> Self {
-        Self::under(blake3::derive_key("wardstream 2026-11-30 filter of known users", &hash_seed.to_le_bytes()))
+        Self::under(blake3::derive_key(
+            "wardstream 2026-11-30 filter of known users",
+            &hash_seed.to_le_bytes(),
+        ))
     }
 
     /// Knows nobody, under another secret: a name that looked known to this one need not to that.

@@ -79,7 +79,8 @@ impl Served {
     /// Takes the partition over and holds what is in the store against the fold.
     #[track_caller]
     fn taken_over(&mut self, store: &MemoryStore, known: Option<Filter>) -> Taken {
-        let taken = take_over(0, &mut self.ledger, store, known, 7, Wishes::default(), &mut |_| true).unwrap();
+        let taken =
+            take_over(0, &mut self.ledger, store, known, 7, Wishes::default(), &mut |_| true).unwrap();
         let mut found = Parts::new();
         store
             .scan(0, None, usize::MAX, &mut |user, stored| {

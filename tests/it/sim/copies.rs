@@ -55,10 +55,12 @@ impl World<'_> {
         for _ in 0..2 {
             let kept = match copy.take() {
                 Some(copy) => Ok(copy),
-                None => Standby::begin(partition, &mut log, &*store, 7, &mut || goes_on).map(|(copy, known)| {
-                    store.known.lock().unwrap().insert(partition, known);
-                    copy
-                }),
+                None => {
+                    Standby::begin(partition, &mut log, &*store, 7, &mut || goes_on).map(|(copy, known)| {
+                        store.known.lock().unwrap().insert(partition, known);
+                        copy
+                    })
+                }
             };
             let Ok(mut kept) = kept else { return };
             let first = store.known.lock().unwrap().get(&partition).cloned();
