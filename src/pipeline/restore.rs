@@ -138,18 +138,12 @@ pub fn take_over(
         Way::Fresh => {
             store.drop_partition(partition)?;
             store.apply_batch(partition, &Batch { parts: Vec::new(), place: Some(spot_of(&plan)) })?;
-            return Ok(Taken {
-                plan,
-                filter: Filter::new(hash_seed),
-                unverified: false,
-                changes: 0,
-                held: 0,
-            });
+            return Ok(Taken { plan, filter: filter.anew(), unverified: false, changes: 0, held: 0 });
         }
         Way::Replay { from } => (from, None),
         Way::Restore(because) => {
             store.drop_partition(partition)?;
-            filter = Filter::new(hash_seed);
+            filter = filter.anew();
             (ground.profiles.start, Some(because))
         }
     };

@@ -41,7 +41,8 @@ pub enum Round {
 
 impl Standby {
     /// Opens the store of `partition`, or drops what cannot be gone on with, and says which users are in
-    /// it, who are found under `hash_seed` where nobody has kept them. `goes_on` is asked between two slices of what takes long.
+    /// it, who are found under `hash_seed` where nobody has kept them. `goes_on` is asked between two slices
+    /// of what takes long.
     ///
     /// # Errors
     /// See [`Trouble`].

@@ -254,9 +254,8 @@ impl Source for KafkaSource {
 /// The crate counts in milliseconds, and asks without a pause for what is less: a wait that is none of
 /// them is slept to its end, so that no core turns for it.
 fn polled(consumer: &Member, wait: Duration) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
-    let whole = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-    let rest = wait.saturating_sub(whole);
-    let found = consumer.poll(whole);
+    let rest = Duration::from_nanos(u64::from(wait.subsec_nanos() % 1_000_000));
+    let found = consumer.poll(wait.saturating_sub(rest));
     if found.is_some() || rest.is_zero() || !consumer.context().role.is_quiet() {
         return found;
     }
