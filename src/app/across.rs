@@ -44,7 +44,8 @@ pub(super) fn lanes(
             let source = KafkaSource::join(&connection, &group, &member, &names.events)
                 .map_err(|failure| Ended::Refused(failure.to_string()))?;
             let ledger = KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), |_| None)
-                .placed(Placement::Facts);
+                .placed(Placement::Facts)
+                .watched(pulse.call());
             relay::run(Sightings, (&stop, clock), Box::new(source), Box::new(ledger), &pulse)
         })
     }

@@ -97,7 +97,8 @@ impl Input {
                     .map_err(|failure| Ended::Refused(failure.to_string()))?;
                 let ledger =
                     KafkaLedger::new(connection.clone(), copied.clone(), &source, id.clone(), |_| None)
-                        .placed(Placement::ByKey);
+                        .placed(Placement::ByKey)
+                        .watched(pulse.call());
                 relay::run(stage.copies(), (&stop, clock), Box::new(source), Box::new(ledger), &pulse)
             })
         }

@@ -318,7 +318,8 @@ fn worker_thread(
             let source = KafkaSource::join(&connection, connection.group(), &member, &names.events)
                 .map_err(|failure| Ended::Refused(failure.to_string()))?;
             let mut ledger =
-                KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), read_mark);
+                KafkaLedger::new(connection.clone(), names.clone(), &source, id.clone(), read_mark)
+                    .watched(pulse.call());
             if let Some(stages) = &shared.stages {
                 ledger = ledger.timed(Box::new(stages.hand()));
             }
@@ -360,7 +361,8 @@ fn watch(
         std::thread::sleep(WATCH_PAUSE);
         if let Some(thread) = threads.iter().find(|thread| thread.pulse.silent() >= SILENCE_MAX) {
             // Nothing can be waited for any more. What it had open is decided again after the restart.
-            error!(thread = thread.name, silent = ?thread.pulse.silent(), "thread hangs; ending the process");
+            let (silent, call) = (thread.pulse.silent(), thread.pulse.call().name());
+            error!(thread = thread.name, ?silent, call, "thread hangs; ending the process");
             std::process::exit(4);
         }
         if looked.elapsed() >= LOOK_EVERY {

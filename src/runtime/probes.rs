@@ -117,10 +117,7 @@ fn answer(request: &Request<Incoming>, probes: &Probes) -> Response<Full<Bytes>>
             let hanging = probes.status.hanging();
             match hanging.first() {
                 None => text(StatusCode::OK, "ok\n"),
-                Some((name, silent)) => text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    format!("thread {name} has been silent for {} s\n", silent.as_secs()),
-                ),
+                Some(told) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{told}\n")),
             }
         }
         "/ready" => {

@@ -282,21 +282,23 @@ impl Status {
         joined && inner.lanes.values().all(|lane| matches!(lane.phase, Phase::Served | Phase::Refused(_)))
     }
 
-    /// Threads that hang, each with how long it has been silent.
+    /// Threads that hang, a sentence each: for how long, and in which call, as far as that is known.
     #[must_use]
-    pub fn hanging(&self) -> Vec<(String, Duration)> {
+    pub fn hanging(&self) -> Vec<String> {
         let inner = self.lock();
-        let silent = inner.pulses.iter().map(|(name, pulse)| (name.clone(), pulse.silent()));
-        silent.filter(|(_, silent)| *silent >= HANGING_AFTER).collect()
+        let told = inner.pulses.iter().filter_map(|(name, pulse)| {
+            let silent = pulse.silent();
+            let call = pulse.call().name().map_or_else(String::new, |call| format!(", in {call}"));
+            let told = || format!("thread {name} has been silent for {} s{call}", silent.as_secs());
+            (silent >= HANGING_AFTER).then(told)
+        });
+        told.collect()
     }
 
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let now = self.clock.now();
-        let mut missing = Vec::new();
-        for (name, silent) in self.hanging() {
-            missing.push(format!("thread {name} has been silent for {} s", silent.as_secs()));
-        }
+        let mut missing = self.hanging();
         let inner = self.lock();
         if inner.stopping {
             missing.push("stopping".into());

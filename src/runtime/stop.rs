@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::ports::clock::{Clock, Tick};
+use crate::telemetry::Call;
 
 /// Set once; every thread looks at it.
 #[derive(Clone, Debug, Default)]
@@ -61,12 +62,13 @@ impl Clock for ProcessClock {
 pub struct Pulse {
     clock: ProcessClock,
     last_ms: Arc<AtomicU64>,
+    call: Call,
 }
 
 impl Pulse {
     #[must_use]
     pub fn new(clock: ProcessClock) -> Self {
-        let pulse = Self { clock, last_ms: Arc::default() };
+        let pulse = Self { clock, last_ms: Arc::default(), call: Call::default() };
         pulse.beat();
         pulse
     }
@@ -80,6 +82,12 @@ impl Pulse {
     pub fn silent(&self) -> Duration {
         let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
         self.clock.now().0.saturating_sub(last)
+    }
+
+    /// For the ledger of this thread: what it is in the middle of while the pulse is silent.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        self.call.clone()
     }
 }
 

@@ -5,6 +5,7 @@
 //! committed; how things stand is asked for by whoever shows it ([`Gauged`]). Without an
 //! [`Exporter`] the metrics cost nothing and go nowhere.
 
+mod call;
 mod exporter;
 mod gauges;
 mod happened;
@@ -14,6 +15,7 @@ mod restoring;
 mod spans;
 mod table;
 
+pub use call::Call;
 pub use exporter::{Exporter, UPKEEP_EVERY};
 pub use gauges::Gauged;
 pub use happened::Happened;

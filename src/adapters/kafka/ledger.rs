@@ -26,6 +26,7 @@ use crate::ports::ledger::{
     Change, Committed, Counted, Enclosed, Ground, Ledger, Mark, Output, Positions, ReadBack, Unit, Witness,
 };
 use crate::ports::stages::{Stage, Stopwatch};
+use crate::telemetry::Call;
 
 /// Where what a ledger calls decisions goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,13 @@ impl KafkaLedger {
     #[must_use]
     pub fn timed(mut self, stages: Box<dyn Stopwatch + Send>) -> Self {
         self.stages = Some(stages);
+        self
+    }
+
+    /// Has `call` say which call of the transaction is under way.
+    #[must_use]
+    pub fn watched(mut self, call: Call) -> Self {
+        self.writer.watched(call);
         self
     }
 

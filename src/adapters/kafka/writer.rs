@@ -7,16 +7,16 @@
 //! transaction could hit the next one of the same producer; a new one has a new epoch.
 #![expect(clippy::disallowed_methods, reason = "time limits and pauses at the edge to the broker")]
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+mod deliveries;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Message as _, OwnedHeaders};
-use rdkafka::producer::{
-    BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer,
-};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::{info, warn};
 
@@ -25,6 +25,8 @@ use super::connection::Connection;
 use super::events::Events;
 use crate::halts::{self, Point};
 use crate::ports::stages::{Stage, Stopwatch};
+use crate::telemetry::Call;
+use deliveries::{Deliveries, Tally, opaque};
 
 /// One record on its way. `slot` comes back with its delivery.
 pub(super) struct Outgoing<'a> {
@@ -66,6 +68,7 @@ pub(super) struct Writer {
     producer: Option<ThreadedProducer<Deliveries>>,
     deliveries: Arc<Tally>,
     transaction: u16,
+    call: Call,
 }
 
 impl std::fmt::Debug for Writer {
@@ -82,7 +85,13 @@ impl Writer {
             producer: None,
             deliveries: Arc::new(Tally::default()),
             transaction: 0,
+            call: Call::default(),
         }
+    }
+
+    /// Has `call` say which call of the client is under way.
+    pub(super) fn watched(&mut self, call: Call) {
+        self.call = call;
     }
 
     /// Makes the producer and ends what an earlier one with the same id left open. Whoever asks for
@@ -95,7 +104,8 @@ impl Writer {
         let context = Events::of(self.connection.token(), Arc::clone(&self.deliveries));
         let producer = ThreadedProducer::from_config_and_context(&config, context)
             .map_err(|error| Trouble::Fatal(format!("the Kafka producer could not be made: {error}")))?;
-        producer.init_transactions(INIT_TIMEOUT).map_err(|error| match native(&error) {
+        let begun = self.call.within("init_transactions", || producer.init_transactions(INIT_TIMEOUT));
+        begun.map_err(|error| match native(&error) {
             Some(native) if refuses(native.code()) => Trouble::Fatal(format!(
                 "the broker refuses transactional id `{}`: {}; allow Write and Describe on it (kafka-acls.sh --transactional-id)",
                 self.transactional_id,
@@ -120,9 +130,12 @@ impl Writer {
         self.transaction = self.transaction.wrapping_add(1);
         self.deliveries.open(self.transaction, slots);
         let outcome = match &self.producer {
-            Some(producer) => {
-                attempt(producer, &self.deliveries, self.transaction, records, progress, stages)
-            }
+            Some(producer) => Attempt { producer, call: &self.call, progress }.run(
+                &self.deliveries,
+                self.transaction,
+                records,
+                stages,
+            ),
             None => Err(Trouble::Unreachable("no producer".into())),
         };
         if let Some(stages) = stages {
@@ -141,7 +154,8 @@ impl Writer {
 
     /// A new epoch. When it cannot be had now, the next call of [`Self::ready`] tries again.
     fn renew(&mut self) {
-        self.producer = None;
+        let old = self.producer.take();
+        self.call.within("destroy", || drop(old));
         match self.ready() {
             Ok(()) => info!(id = %self.transactional_id, "producer renewed"),
             Err(trouble) => warn!(id = %self.transactional_id, ?trouble, "producer not renewed yet"),
@@ -149,48 +163,110 @@ impl Writer {
     }
 }
 
-fn attempt<'a>(
-    producer: &ThreadedProducer<Deliveries>,
-    deliveries: &Tally,
-    transaction: u16,
-    records: impl Iterator<Item = Outgoing<'a>>,
-    (offsets, group): Progress<'_>,
-    stages: Option<&dyn Stopwatch>,
-) -> Result<(), Trouble> {
-    producer.begin_transaction().map_err(|error| verdict(producer, "begin", &error, false))?;
-    halts::reach(Point::BeforeProduce);
-    let handed_over = hand_over(producer, transaction, records);
-    if let Some(stages) = stages {
-        stages.lap(Stage::Produce);
-    }
-    let given_up = |trouble| given_up(producer, trouble, (offsets, group));
-    let sent = handed_over.map_err(given_up)?;
-    halts::reach(Point::AfterProduce);
-    // While the records are on their way: they and the offsets become true together or not at all, and
-    // so only the longer of the two is waited for.
-    producer
-        .send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT)
-        .map_err(|error| verdict(producer, "send offsets", &error, true))?;
-    drain(producer, deliveries, sent).map_err(given_up)?;
-    halts::reach(Point::AfterOffsets);
-    producer.commit_transaction(COMMIT_TIMEOUT).map_err(|error| verdict(producer, "commit", &error, true))?;
-    halts::reach(Point::AfterCommit);
-    Ok(())
+/// One transaction of a producer that is ready.
+struct Attempt<'w> {
+    producer: &'w ThreadedProducer<Deliveries>,
+    call: &'w Call,
+    progress: Progress<'w>,
 }
 
-/// Ends a transaction of which not every record was delivered.
-fn given_up(
-    producer: &ThreadedProducer<Deliveries>,
-    trouble: Trouble,
-    (offsets, group): Progress<'_>,
-) -> Trouble {
-    if !matches!(trouble, Trouble::Purged) {
-        return abort(producer, trouble);
+impl Attempt<'_> {
+    fn run<'a>(
+        &self,
+        deliveries: &Tally,
+        transaction: u16,
+        records: impl Iterator<Item = Outgoing<'a>>,
+        stages: Option<&dyn Stopwatch>,
+    ) -> Result<(), Trouble> {
+        let Self { producer, call, .. } = self;
+        let begun = call.within("begin_transaction", || producer.begin_transaction());
+        begun.map_err(|error| self.verdict("begin", &error, false))?;
+        halts::reach(Point::BeforeProduce);
+        let handed_over = call.within("send", || hand_over(producer, transaction, records));
+        if let Some(stages) = stages {
+            stages.lap(Stage::Produce);
+        }
+        let sent = handed_over.map_err(|trouble| self.given_up(trouble))?;
+        halts::reach(Point::AfterProduce);
+        // While the records are on their way: they and the offsets become true together or not at all, and
+        // so only the longer of the two is waited for.
+        self.send_offsets().map_err(|error| self.verdict("send offsets", &error, true))?;
+        let delivered = call.within("delivery", || drain(producer, deliveries, sent));
+        delivered.map_err(|trouble| self.given_up(trouble))?;
+        halts::reach(Point::AfterOffsets);
+        let committed = call.within("commit_transaction", || producer.commit_transaction(COMMIT_TIMEOUT));
+        committed.map_err(|error| self.verdict("commit", &error, true))?;
+        halts::reach(Point::AfterCommit);
+        Ok(())
     }
-    // The next call of a transaction that failed tells why.
-    match producer.send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT) {
-        Err(error) => verdict(producer, "delivery", &error, true),
-        Ok(()) => abort(producer, Trouble::Aborted("deliveries were given up".into())),
+
+    fn send_offsets(&self) -> Result<(), KafkaError> {
+        let (offsets, group) = self.progress;
+        let send = || self.producer.send_offsets_to_transaction(offsets, group, OFFSETS_TIMEOUT);
+        self.call.within("send_offsets_to_transaction", send)
+    }
+
+    /// Ends a transaction of which not every record was delivered.
+    fn given_up(&self, trouble: Trouble) -> Trouble {
+        if !matches!(trouble, Trouble::Purged) {
+            return self.abort(trouble);
+        }
+        // The next call of a transaction that failed tells why.
+        match self.send_offsets() {
+            Err(error) => self.verdict("delivery", &error, true),
+            Ok(()) => self.abort(Trouble::Aborted("deliveries were given up".into())),
+        }
+    }
+
+    fn abort(&self, why: Trouble) -> Trouble {
+        let abort = || self.producer.abort_transaction(ABORT_TIMEOUT);
+        match self.call.within("abort_transaction", abort) {
+            Ok(()) => why,
+            Err(error) if matches!(why, Trouble::Fatal(_)) => {
+                warn!(%error, "transaction not aborted");
+                why
+            }
+            Err(error) => match native(&error) {
+                Some(error) if error.is_fatal() && fenced(error.code()) => Trouble::Fenced(error.to_string()),
+                _ => Trouble::Unknown(format!("abort: {error}")),
+            },
+        }
+    }
+
+    /// Fatal first, then abortable, then retriable; the rest is fatal. A call that timed out is retriable
+    /// in librdkafka's words; in ours its outcome is unknown.
+    fn verdict(&self, stage: &str, error: &KafkaError, open: bool) -> Trouble {
+        let Some(native) = native(error) else {
+            // The crate's flush before a commit.
+            return if open {
+                self.abort(Trouble::Aborted(format!("{stage}: {error}")))
+            } else {
+                Trouble::Unknown(error.to_string())
+            };
+        };
+        let why = format!("{stage}: {native}");
+        if native.is_fatal() {
+            return if fenced(native.code()) { Trouble::Fenced(why) } else { Trouble::Unknown(why) };
+        }
+        if native.txn_requires_abort() {
+            let trouble = match native.code() {
+                code if refuses(code) => Trouble::Fatal(format!(
+                    "{why}; allow Write on the risk topics and Read on the group (kafka-acls.sh --add)"
+                )),
+                RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::FencedInstanceId => {
+                    Trouble::Fenced(why)
+                }
+                RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress => {
+                    Trouble::Moved(why)
+                }
+                _ => Trouble::Aborted(why),
+            };
+            return self.abort(trouble);
+        }
+        if native.is_retriable() || is_distance(error) {
+            return Trouble::Unknown(why);
+        }
+        Trouble::Unknown(format!("{why} ({})", native.name()))
     }
 }
 
@@ -285,54 +361,6 @@ const fn refuses(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-fn abort(producer: &ThreadedProducer<Deliveries>, why: Trouble) -> Trouble {
-    match producer.abort_transaction(ABORT_TIMEOUT) {
-        Ok(()) => why,
-        Err(error) if matches!(why, Trouble::Fatal(_)) => {
-            warn!(%error, "transaction not aborted");
-            why
-        }
-        Err(error) => match native(&error) {
-            Some(error) if error.is_fatal() && fenced(error.code()) => Trouble::Fenced(error.to_string()),
-            _ => Trouble::Unknown(format!("abort: {error}")),
-        },
-    }
-}
-
-/// Fatal first, then abortable, then retriable; the rest is fatal. A call that timed out is retriable
-/// in librdkafka's words; in ours its outcome is unknown.
-fn verdict(producer: &ThreadedProducer<Deliveries>, stage: &str, error: &KafkaError, open: bool) -> Trouble {
-    let Some(native) = native(error) else {
-        // The crate's flush before a commit.
-        return if open {
-            abort(producer, Trouble::Aborted(format!("{stage}: {error}")))
-        } else {
-            Trouble::Unknown(error.to_string())
-        };
-    };
-    let why = format!("{stage}: {native}");
-    if native.is_fatal() {
-        return if fenced(native.code()) { Trouble::Fenced(why) } else { Trouble::Unknown(why) };
-    }
-    if native.txn_requires_abort() {
-        let trouble = match native.code() {
-            code if refuses(code) => Trouble::Fatal(format!(
-                "{why}; allow Write on the risk topics and Read on the group (kafka-acls.sh --add)"
-            )),
-            RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::FencedInstanceId => Trouble::Fenced(why),
-            RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::RebalanceInProgress => {
-                Trouble::Moved(why)
-            }
-            _ => Trouble::Aborted(why),
-        };
-        return abort(producer, trouble);
-    }
-    if native.is_retriable() || is_distance(error) {
-        return Trouble::Unknown(why);
-    }
-    Trouble::Unknown(format!("{why} ({})", native.name()))
-}
-
 fn native(error: &KafkaError) -> Option<&RDKafkaError> {
     match error {
         KafkaError::Transaction(native) => Some(native),
@@ -350,111 +378,6 @@ const fn fenced(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// The producer's context: its reports of deliveries, counted where the writer waits for them.
-type Deliveries = Events<Arc<Tally>>;
-
-impl ProducerContext<NoCustomPartitioner> for Deliveries {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        self.role.note(
-            opaque,
-            match result {
-                Ok(message) => Ok(message.offset()),
-                Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
-            },
-        );
-    }
-}
-
-/// Deliveries of the transaction at hand.
-#[derive(Default)]
-struct Tally {
-    state: Mutex<Counted>,
-    arrived: Condvar,
-}
-
-#[derive(Default)]
-struct Counted {
-    transaction: u16,
-    delivered: usize,
-    /// How many the writer waits for; it is woken once, not by each.
-    awaited: Option<usize>,
-    failed: Option<(RDKafkaErrorCode, usize)>,
-    offsets: Vec<Option<i64>>,
-}
-
-impl Tally {
-    fn state(&self) -> MutexGuard<'_, Counted> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self, transaction: u16, slots: usize) {
-        let mut state = self.state();
-        *state = Counted { transaction, offsets: std::mem::take(&mut state.offsets), ..Counted::default() };
-        state.offsets.clear();
-        state.offsets.resize(slots, None);
-    }
-
-    fn note(&self, opaque: usize, result: Result<i64, RDKafkaErrorCode>) {
-        let (transaction, slot, number) = parts(opaque);
-        let mut state = self.state();
-        if state.transaction != transaction {
-            return; // Purged remains of one that was aborted.
-        }
-        match result {
-            Ok(offset) => {
-                if let Some(last) = state.offsets.get_mut(usize::from(slot)) {
-                    *last = Some(last.map_or(offset, |last| last.max(offset)));
-                }
-            }
-            Err(code) => {
-                state.failed.get_or_insert((code, number));
-            }
-        }
-        state.delivered += 1;
-        if state.failed.is_some() || state.awaited.is_some_and(|awaited| state.delivered >= awaited) {
-            self.arrived.notify_one();
-        }
-    }
-
-    /// The first failure, if there was one, as soon as there is one or all `sent` are delivered.
-    fn wait(&self, sent: usize, deadline: Instant) -> Option<(RDKafkaErrorCode, usize)> {
-        let mut state = self.state();
-        state.awaited = Some(sent);
-        loop {
-            if state.failed.is_some() {
-                return state.failed;
-            }
-            if state.delivered >= sent {
-                return None;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some((RDKafkaErrorCode::MessageTimedOut, state.delivered));
-            }
-            state = self
-                .arrived
-                .wait_timeout(state, left)
-                .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
-        }
-    }
-
-    fn take(&self) -> Vec<Option<i64>> {
-        self.state().offsets.clone()
-    }
-}
-
-/// Transaction, slot and number of a record in one word, so that a delivery allocates nothing.
-const fn opaque(transaction: u16, slot: Slot, number: usize) -> usize {
-    (transaction as usize) << 48 | (slot as usize) << 32 | (number & 0xffff_ffff)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "each part is masked to its width")]
-const fn parts(opaque: usize) -> (u16, Slot, usize) {
-    ((opaque >> 48) as u16, (opaque >> 32) as u16, opaque & 0xffff_ffff)
-}
-
 /// Below the consumer's `max.poll.interval.ms`, all together: a worker that waits here is still a member.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// `message.timeout.ms` (5 s) and a margin: librdkafka gives up first and says why.
@@ -464,37 +387,3 @@ const OFFSETS_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 const QUEUE_PAUSE: Duration = Duration::from_millis(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(
-        notes: &[(u16, Slot, usize, Result<i64, RDKafkaErrorCode>)],
-        sent: usize,
-        failed: Option<usize>,
-        offsets: &[Option<i64>],
-    ) {
-        let tally = Tally::default();
-        tally.open(7, offsets.len());
-        for (transaction, slot, number, result) in notes {
-            tally.note(opaque(*transaction, *slot, *number), *result);
-        }
-        assert_eq!(tally.wait(sent, Instant::now()).map(|(_, number)| number), failed);
-        assert_eq!(tally.take(), offsets);
-    }
-
-    #[test]
-    fn counts_deliveries_of_this_transaction_only() {
-        check(&[(7, 0, 0, Ok(4)), (7, 1, 1, Ok(9)), (7, 0, 2, Ok(5))], 3, None, &[Some(5), Some(9)]);
-        check(&[(7, 0, 0, Ok(4)), (6, 1, 1, Ok(9))], 2, Some(1), &[Some(4), None]);
-        check(
-            &[(7, 0, 0, Ok(4)), (7, 1, 1, Err(RDKafkaErrorCode::MessageTimedOut))],
-            2,
-            Some(1),
-            &[Some(4), None],
-        );
-        check(&[], 0, None, &[]);
-    }
-}
