@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-core test-live soak storm chaos flood bench demo geo kafka kafka-address kafka-stop doc clean-cache
+.PHONY: help setup lint test test-core test-live soak storm chaos flood reload rival bench demo geo kafka kafka-address kafka-stop doc clean-cache
 
 BROKER := tests/kafka/broker
 GEO := .cache/geo
@@ -63,6 +63,16 @@ chaos: setup ## 200 real faults against a real Kafka of one node and of three; r
 flood: setup ## Ten times the input that `ward run` sustains, for five minutes: memory, loss, and how it catches up
 	cargo build --locked --release --bin ward
 	tests/kafka/flood target/release/ward $${SHARE:-2} $${LASTS:-300}
+
+# `make reload TIMES=3`: fewer of each.
+reload: setup geo ## Databases and policies replaced under load: how long a worker stands still, and nothing is lost
+	cargo build --locked --release --bin ward
+	tests/kafka/reload target/release/ward $${TIMES:-12}
+
+# `make rival ARGS='--interval 20ms --rounds 3'`; `tests/rival/measure --help` says what else.
+rival: setup ## `ward run` beside a Kafka Streams application with four checks, in turn on one broker
+	cargo build --locked --release --bin ward
+	tests/rival/measure target/release/ward $(ARGS)
 
 bench: ## One event through the engine, and its decoding
 	cargo bench --locked
