@@ -36,7 +36,8 @@ pub(super) const PRODUCER: &[(&str, &str)] = &[
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
     ("linger.ms", "2"),
-    // A microsecond of ours an event, and half of the broker's work, of its disk and of the network.
+    // Costs us a microsecond an event; saves a third of the broker's CPU, and three fifths of its disk and of
+    // the network.
     ("compression.type", "lz4"),
     // A transaction that starts while the broker still finishes the last one is told to come back;
     // the default back-off of 100 ms would be its whole latency.
