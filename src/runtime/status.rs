@@ -288,9 +288,9 @@ impl Status {
         let inner = self.lock();
         let told = inner.pulses.iter().filter_map(|(name, pulse)| {
             let silent = pulse.silent();
-            let call = pulse.call().name().map_or_else(String::new, |call| format!(", in {call}"));
-            let told = || format!("thread {name} has been silent for {} s{call}", silent.as_secs());
-            (silent >= HANGING_AFTER).then(told)
+            let call = || pulse.call().name().map_or_else(String::new, |call| format!(", in {call}"));
+            let hangs = silent >= HANGING_AFTER;
+            hangs.then(|| format!("thread {name} has been silent for {} s{}", silent.as_secs(), call()))
         });
         told.collect()
     }

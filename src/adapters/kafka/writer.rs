@@ -105,15 +105,20 @@ impl Writer {
         let producer = ThreadedProducer::from_config_and_context(&config, context)
             .map_err(|error| Trouble::Fatal(format!("the Kafka producer could not be made: {error}")))?;
         let begun = self.call.within("init_transactions", || producer.init_transactions(INIT_TIMEOUT));
-        begun.map_err(|error| match native(&error) {
-            Some(native) if refuses(native.code()) => Trouble::Fatal(format!(
-                "the broker refuses transactional id `{}`: {}; allow Write and Describe on it (kafka-acls.sh --transactional-id)",
-                self.transactional_id,
-                reason(native.code())
-            )),
-            Some(native) => Trouble::Unreachable(format!("transactions could not be initialised: {native}")),
-            None => Trouble::Unreachable(error.to_string()),
-        })?;
+        if let Err(error) = begun {
+            self.destroy(Some(producer));
+            return Err(match native(&error) {
+                Some(native) if refuses(native.code()) => Trouble::Fatal(format!(
+                    "the broker refuses transactional id `{}`: {}; allow Write and Describe on it (kafka-acls.sh --transactional-id)",
+                    self.transactional_id,
+                    reason(native.code())
+                )),
+                Some(native) => {
+                    Trouble::Unreachable(format!("transactions could not be initialised: {native}"))
+                }
+                None => Trouble::Unreachable(error.to_string()),
+            });
+        }
         self.producer = Some(producer);
         Ok(())
     }
@@ -155,11 +160,23 @@ impl Writer {
     /// A new epoch. When it cannot be had now, the next call of [`Self::ready`] tries again.
     fn renew(&mut self) {
         let old = self.producer.take();
-        self.call.within("destroy", || drop(old));
+        self.destroy(old);
         match self.ready() {
             Ok(()) => info!(id = %self.transactional_id, "producer renewed"),
             Err(trouble) => warn!(id = %self.transactional_id, ?trouble, "producer not renewed yet"),
         }
+    }
+
+    /// The client ends its threads and waits for them.
+    fn destroy(&self, producer: Option<ThreadedProducer<Deliveries>>) {
+        self.call.within("destroy", || drop(producer));
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let producer = self.producer.take();
+        self.destroy(producer);
     }
 }
 
