@@ -5,7 +5,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::Damage;
-use super::schema::{At, Node, Schema};
+use super::schema::{At, Field, Node, Schema};
 
 /// Bytes that begin with a datum.
 #[derive(Debug)]
@@ -127,15 +127,11 @@ impl<'s, 'a> Datum<'s, 'a> {
         self.pick(branches, "a branch that the union does not have").copied()
     }
 
-    /// Takes the null that comes next in a union, if one does.
+    /// Takes the null that comes next where a field may be it, if one does.
     #[inline]
-    fn take_null(&mut self, at: At) -> bool {
-        let (Node::Union(branches), [index @ 0..0x80, rest @ ..]) = (self.schema.node(at), self.rest) else {
-            return false;
-        };
-        // An odd one is a negative number, which is no branch.
-        let branch = branches.get(usize::from(index >> 1)).filter(|_| index & 1 == 0);
-        let is_null = branch.is_some_and(|branch| matches!(self.schema.node(*branch), Node::Null));
+    fn take_null(&mut self, field: &Field) -> bool {
+        let [byte, rest @ ..] = self.rest else { return false };
+        let is_null = field.null == Some(*byte);
         if is_null {
             self.rest = rest;
         }
@@ -171,7 +167,7 @@ impl<'s, 'a> Datum<'s, 'a> {
                 let branch = self.branch(branches)?;
                 self.skip(branch, depth)
             }
-            Node::Record(fields) => fields.iter().try_for_each(|(_, field)| self.skip(*field, depth)),
+            Node::Record(fields) => fields.iter().try_for_each(|field| self.skip(field.at, depth)),
             Node::Array(inner) | Node::Map(inner) => {
                 let keyed = matches!(schema.node(at), Node::Map(_));
                 loop {
@@ -268,7 +264,7 @@ impl<'a> Deserializer<'a> for Reader<'_, '_, 'a> {
 /// The fields of a record, one after the other.
 struct Record<'d, 's, 'a> {
     from: &'d mut Datum<'s, 'a>,
-    fields: std::slice::Iter<'s, (Box<str>, At)>,
+    fields: std::slice::Iter<'s, Field>,
     /// Of the value whose name was told.
     at: Option<At>,
     depth: usize,
@@ -281,13 +277,13 @@ impl<'a> MapAccess<'a> for Record<'_, '_, 'a> {
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Damage> {
         let told = loop {
             match self.fields.next() {
-                Some((_, at)) if !self.from.nulls && self.from.take_null(*at) => {}
+                Some(field) if !self.from.nulls && self.from.take_null(field) => {}
                 told => break told,
             }
         };
-        let Some((name, at)) = told else { return Ok(None) };
-        self.at = Some(*at);
-        seed.deserialize(StrDeserializer::new(name)).map(Some)
+        let Some(field) = told else { return Ok(None) };
+        self.at = Some(field.at);
+        seed.deserialize(StrDeserializer::new(&field.name)).map(Some)
     }
 
     #[inline]

@@ -27,8 +27,16 @@ pub(super) enum Node {
     Enum(Vec<Box<str>>),
     Array(At),
     Map(At),
-    Record(Vec<(Box<str>, At)>),
+    Record(Vec<Field>),
     Union(Vec<At>),
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: Box<str>,
+    pub(super) at: At,
+    /// What a datum has where this is null, if it may be and one byte says so.
+    pub(super) null: Option<u8>,
 }
 
 /// What a datum was written with.
@@ -219,12 +227,12 @@ impl Reading {
     }
 
     fn fields(&mut self, json: &Value, space: &str) -> Result<Node, Unfit> {
-        let mut fields: Vec<(Box<str>, At)> = Vec::new();
+        let mut fields: Vec<Field> = Vec::new();
         self.canonical.push_str(r#""fields":["#);
         for (number, field) in list(json, "fields")?.iter().enumerate() {
             let name = field.get("name").and_then(Value::as_str);
             let name = name.ok_or_else(|| format!("{}: no `name`", shown(field)))?;
-            if fields.iter().any(|(known, _)| **known == *name) {
+            if fields.iter().any(|known| *known.name == *name) {
                 return Err(format!("{}: a field twice", shown(&name.into())).into());
             }
             let kind = field.get("type").ok_or_else(|| format!("{}: no `type`", shown(field)))?;
@@ -232,12 +240,19 @@ impl Reading {
             self.canonical.push_str(r#"{"name":"#);
             self.quote(name);
             self.canonical.push_str(r#","type":"#);
-            let kind = self.read(kind, space)?;
+            let at = self.read(kind, space)?;
             self.canonical.push('}');
-            fields.push((name.into(), kind));
+            fields.push(Field { name: name.into(), at, null: self.null_of(at) });
         }
         self.canonical.push(']');
         Ok(Node::Record(fields))
+    }
+
+    fn null_of(&self, at: At) -> Option<u8> {
+        let Some(Node::Union(branches)) = self.nodes.get(at) else { return None };
+        let null = branches.iter().position(|branch| matches!(self.nodes.get(*branch), Some(Node::Null)))?;
+        // Zigzag: a branch is never negative.
+        u8::try_from(null << 1).ok().filter(|byte| *byte < 0x80)
     }
 
     fn set(&mut self, at: At, node: Node) {

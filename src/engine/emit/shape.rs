@@ -9,7 +9,6 @@ use std::fmt::{self, Write as _};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::event::Address;
-use super::line::Line;
 use super::reason::sentence;
 use crate::model::across::{Across, OriginFacts, Sight};
 use crate::model::decision::{
@@ -231,12 +230,11 @@ impl<const JSON: bool> Serialize for Shape<'_, OriginFacts, JSON> {
 
 impl<const JSON: bool> Serialize for Shape<'_, Basis<'_>, JSON> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let model = self.0.model.map(prefixed);
         fields!(serializer, "Basis" {
-            "policy": prefixed(self.0.policy).as_str(),
+            "policy": &Prefixed(self.0.policy),
             "engine": &self.0.engine,
-            "tables": prefixed(self.0.tables).as_str(),
-            "model": &model.as_ref().map(Line::as_str),
+            "tables": &Prefixed(self.0.tables),
+            "model": &self.0.model.map(Prefixed),
         })
     }
 }
@@ -252,13 +250,19 @@ impl<const JSON: bool> Serialize for Shape<'_, Position<'_>, JSON> {
 }
 
 /// A digest with the name of its algorithm before it.
-fn prefixed(digest: Digest) -> Line {
-    let mut line = Line::default();
-    let mut text = [0; 64];
-    let written = line.write_str("sha256:").and_then(|()| line.write_str(digest.hex(&mut text)));
-    debug_assert!(written.is_ok(), "a line holds a digest");
-    line
+struct Prefixed(Digest);
+
+impl Serialize for Prefixed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (mut hex, mut text) = ([0; 64], [0; ALGORITHM.len() + 64]);
+        let (name, digits) = text.split_at_mut(ALGORITHM.len());
+        name.copy_from_slice(ALGORITHM);
+        digits.copy_from_slice(self.0.hex(&mut hex).as_bytes());
+        serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
 }
+
+const ALGORITHM: &[u8] = b"sha256:";
 
 /// One side of an evidence, as a map.
 struct Side<'e, const JSON: bool>(Walk, &'e Evidence);
