@@ -184,7 +184,8 @@ impl Reading {
                 let name = name.ok_or_else(|| format!("{}: no `name`", shown(json)))?;
                 let own = json.get("namespace").and_then(Value::as_str).unwrap_or(space);
                 let name = full(name, own);
-                let at = self.add(Node::Null)?;
+                // Its own fields may name it before it is whole, and ask whether it is null.
+                let at = self.add(Node::Record(Vec::new()))?;
                 if primitive(&name).is_some() || self.names.insert(name.clone(), at).is_some() {
                     return Err(format!("{}: defined twice", shown(&name.as_str().into())).into());
                 }

@@ -110,6 +110,35 @@ fn lengths_and_counts() {
     assert_eq!(ours(nothing, &lowest), None);
 }
 
+/// A field that may be null, and its null or a value: whoever asks for no nulls reads the same.
+#[test]
+fn null_wherever_it_stands_in_a_union() {
+    for (union, null, value) in [
+        (r#"["null", "long"]"#, vec![0], vec![2, 0]),
+        (r#"["long", "null"]"#, vec![2], vec![0, 0]),
+        // A branch that is not whole yet while the union is read.
+        (r#"["A", "null"]"#, vec![2], vec![0, 0, 2]),
+        (r#"["null", "A"]"#, vec![0], vec![2, 0, 0]),
+    ] {
+        let schema = format!(
+            r#"{{"type": "record", "name": "A", "fields": [{{"name": "v", "type": "long"}}, {{"name": "u", "type": {union}}}]}}"#
+        );
+        same(&schema, &[vec![0], null.clone()].concat(), true);
+        same(&schema, &[vec![0], value].concat(), true);
+        // A branch in more bytes than it needs.
+        same(&schema, &[0, null[0] | 0x80, 0], true);
+    }
+    let many = |before: usize| {
+        let fixed =
+            (0..before).map(|number| format!(r#"{{"type": "fixed", "name": "F{number}", "size": 1}}, "#));
+        let fixed: String = fixed.collect();
+        format!(r#"{{"type": "record", "name": "A", "fields": [{{"name": "u", "type": [{fixed}"null"]}}]}}"#)
+    };
+    same(&many(63), &[126], true);
+    same(&many(64), &[0x80, 1], true);
+    same(&many(64), &[126, 0], true);
+}
+
 #[test]
 fn what_never_ends() {
     let endless = r#"{"type": "record", "name": "A", "fields": [{"name": "a", "type": "A"}]}"#;
