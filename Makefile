@@ -74,7 +74,7 @@ rival: setup ## `ward run` beside a Kafka Streams application with four checks, 
 	cargo build --locked --release --bin ward
 	tests/rival/measure target/release/ward $(ARGS)
 
-bench: ## One event through the engine, and its decoding
+bench: ## One event through the engine and a lane, and its decoding
 	cargo bench --locked
 
 demo: geo ## Builds, and shows the engine deciding about synthetic people

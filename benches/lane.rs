@@ -1,8 +1,8 @@
 //! What one event costs a lane, from its Avro bytes to the records of its unit: what a worker's thread does
 //! for it between the client that reads and the client that writes.
 //!
-//! `cargo bench --bench lane [EVENTS [USERS]]`. Simulated users, in the order of their events. A first half
-//! warms and is not measured. Where the instructions go:
+//! `cargo bench --bench lane -- [EVENTS [USERS]]`. Simulated users, in the order of their events. A first half
+//! warms and is not measured. Where the instructions go, of half as many events as are asked for:
 //! `valgrind --tool=callgrind --toggle-collect='*measured*' target/release/deps/lane-… 40000 2000`.
 #![expect(
     clippy::disallowed_methods,
