@@ -78,13 +78,13 @@ pub(crate) fn run(settings: &Settings, measures: Measures) -> Result<(), Failure
     let Some((admin, there)) = reach(&connection, &names, profile_ttl, &stop)? else {
         return signals.ended();
     };
-    let input = check(&names, profile_ttl, &there)?;
+    let (input, networks) = check(&names, profile_ttl, &there)?;
 
     let Some((written, lookup)) = renderings::settle(settings, registry, clock, &stop)? else {
         return signals.ended();
     };
 
-    let Some(told) = across::told(&connection, &names.networks, input.partitions, &stop)? else {
+    let Some(told) = across::told(&connection, &names.networks, networks.partitions, &stop)? else {
         return signals.ended();
     };
     let facts = Facts::default();
@@ -224,8 +224,9 @@ fn reach(
     Ok(None)
 }
 
-/// Topics that cannot work end the command with every mistake; weak ones are said.
-fn check(names: &Names, profile_ttl: Duration, there: &Topics) -> Result<There, Failure> {
+/// Topics that cannot work end the command with every mistake; weak ones are said. Otherwise those of events
+/// and of facts across users.
+fn check(names: &Names, profile_ttl: Duration, there: &Topics) -> Result<(There, There), Failure> {
     let wanted = topics::wanted(names, profile_ttl);
     let (wrong, weak): (Vec<_>, Vec<_>) = topics::compare(&wanted, there, None)
         .into_iter()
@@ -239,8 +240,8 @@ fn check(names: &Names, profile_ttl: Duration, there: &Topics) -> Result<There, 
             "topic"
         );
     }
-    match there.get(&names.events) {
-        Some(input) if wrong.is_empty() => Ok(input.clone()),
+    match (there.get(&names.events), there.get(&names.networks)) {
+        (Some(input), Some(networks)) if wrong.is_empty() => Ok((input.clone(), networks.clone())),
         _ => Err(Failure::Input(wrong.iter().map(ToString::to_string).collect())),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::flags::Source;
 use super::{Failure, print};
 use crate::adapters::kafka::acls::{acls, commands};
-use crate::adapters::kafka::topics::{self, There, Wanted};
+use crate::adapters::kafka::topics::{self, Numbers, There, Wanted};
 use crate::adapters::kafka::{Admin, Failure as KafkaFailure};
 use crate::app::{self, PATIENCE};
 use crate::config::Settings;
@@ -30,7 +30,7 @@ pub(super) enum Args {
 pub(super) struct Options {
     #[command(flatten)]
     source: Source,
-    /// Partitions of every co-partitioned topic (default: what the input has, else 24).
+    /// Partitions of the input and of every topic that follows it (default: what the input has, else 24).
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     partitions: Option<i32>,
     /// Replicas (default: 3, or as many as there are brokers).
@@ -102,12 +102,10 @@ impl Broker {
         options: &Options,
         wanted: &[Wanted<'_>],
         there: &BTreeMap<String, There>,
-    ) -> Result<(i32, i32), Failure> {
-        let input = wanted.first().and_then(|input| there.get(input.name));
-        let partitions = options.partitions.or_else(|| input.map(|input| input.partitions));
+    ) -> Result<(Numbers, i32), Failure> {
         let brokers = i32::try_from(self.admin.brokers(self.patience)?).unwrap_or(i32::MAX);
         let replication = options.replication.unwrap_or_else(|| brokers.clamp(1, REPLICATION_DEFAULT));
-        Ok((partitions.unwrap_or(topics::PARTITIONS_DEFAULT), replication))
+        Ok((Numbers::of(wanted, there, options.partitions), replication))
     }
 
     /// What is there once every broker knows what was `made`, which takes them a moment: the one that tells
@@ -137,11 +135,10 @@ fn plan(options: &Options) -> Result<(), Failure> {
     let names = app::topic_names(&settings);
     let wanted = topics::wanted(&names, settings.remembering.profile_ttl);
     let there = broker.describe(&wanted)?;
-    let shape = broker.shape(options, &wanted, &there)?;
-    let (partitions, replication) = shape;
+    let (numbers, replication) = broker.shape(options, &wanted, &there)?;
 
     let made: Vec<_> =
-        missing(&wanted, &there).into_iter().map(|topic| topic.made(partitions, replication)).collect();
+        missing(&wanted, &there).into_iter().map(|topic| topic.made(numbers, replication)).collect();
     let mut after = there;
     after.extend(made.iter().map(|new| (new.name.clone(), new.there())));
     let left = topics::compare(&wanted, &after, options.partitions);
@@ -162,9 +159,9 @@ fn settle(options: &Options, create: bool) -> Result<(), Failure> {
     let mut there = broker.describe(&wanted)?;
     let mut made = Vec::new();
     if create {
-        let (partitions, replication) = broker.shape(options, &wanted, &there)?;
+        let (numbers, replication) = broker.shape(options, &wanted, &there)?;
         let new: Vec<_> =
-            missing(&wanted, &there).into_iter().map(|topic| topic.made(partitions, replication)).collect();
+            missing(&wanted, &there).into_iter().map(|topic| topic.made(numbers, replication)).collect();
         broker.admin.create(&new, broker.patience)?;
         made.extend(new.into_iter().map(|topic| topic.name));
         there = broker.once_known(&wanted, &made)?;

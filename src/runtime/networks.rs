@@ -101,7 +101,7 @@ fn restore(partition: i32, ground: &Ground, ledger: &mut dyn Ledger) -> Result<F
         }
         true
     })?;
-    let mut fold = Fold::default();
+    let mut fold = Fold::bounded(ORIGINS_MAX);
     for (key, value) in &kept {
         let restored = emit::network_state_read(value)
             .and_then(|state| fold.restore(key, state).map(drop).map_err(|error| error.to_string()));
@@ -116,6 +116,10 @@ fn restore(partition: i32, ground: &Ground, ledger: &mut dyn Ledger) -> Result<F
     }
     Ok(fold)
 }
+
+/// Of a lane, which may be the only one: half a GiB were each of them as full as it gets, a tenth of that as
+/// they are. A large company meets some ten thousand new networks a day.
+const ORIGINS_MAX: usize = 131_072;
 
 fn write(unit: &mut Unit, offset: i64, change: &Change<'_>) {
     let key = unit.key(change.key);

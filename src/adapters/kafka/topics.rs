@@ -68,9 +68,42 @@ impl Names {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted<'a> {
     pub name: &'a str,
-    /// Partition i of this one belongs to the lane of partition i of the input.
-    pub co_partitioned: bool,
+    pub lanes: Lanes,
     pub settings: Vec<(&'static str, String)>,
+}
+
+/// Whose lanes a topic's partitions belong to, one each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// The input's: partition i is that of the lane of partition i of the input.
+    Users,
+    /// Those of what is seen across users: partition i is that of partition i of the sightings.
+    Networks,
+    /// Nobody's: any number will do.
+    None,
+}
+
+/// How many partitions topics are made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    pub users: i32,
+    pub networks: i32,
+}
+
+impl Numbers {
+    /// Those of the topics that are there; of what nobody has made, `users` and few.
+    #[must_use]
+    pub fn of(wanted: &[Wanted<'_>], there: &BTreeMap<String, There>, users: Option<i32>) -> Self {
+        let most = |lanes| {
+            let found = wanted.iter().filter(|topic| topic.lanes == lanes);
+            found.filter_map(|topic| there.get(topic.name)).map(|found| found.partitions).max()
+        };
+        let input = wanted.first().and_then(|input| there.get(input.name)).map(|input| input.partitions);
+        Self {
+            users: users.or(input).unwrap_or(PARTITIONS_DEFAULT),
+            networks: most(Lanes::Networks).unwrap_or(NETWORK_LANES),
+        }
+    }
 }
 
 /// A topic that is about to be made.
@@ -85,7 +118,11 @@ pub struct Made {
 impl Wanted<'_> {
     /// As it is made where it is missing.
     #[must_use]
-    pub fn made(&self, partitions: i32, replication: i32) -> Made {
+    pub fn made(&self, numbers: Numbers, replication: i32) -> Made {
+        let partitions = match self.lanes {
+            Lanes::Users | Lanes::None => numbers.users,
+            Lanes::Networks => numbers.networks,
+        };
         // One replica may be away, as soon as there are enough.
         let min_isr = if replication >= 3 { "2" } else { "1" };
         let mut settings: BTreeMap<_, _> = self.settings.iter().cloned().collect();
@@ -145,25 +182,25 @@ impl std::fmt::Display for Mistake {
 /// All topics, the input first.
 #[must_use]
 pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
-    let plain = |name, co_partitioned| Wanted { name, co_partitioned, settings: Vec::new() };
+    let plain = |name, lanes| Wanted { name, lanes, settings: Vec::new() };
     let mut all = vec![
         Wanted {
             name: &names.events,
-            co_partitioned: true,
+            lanes: Lanes::Users,
             // The engine compares an event's time with the record's: whose clock that is must not be the sender's.
             settings: vec![(TIMESTAMP_TYPE, "LogAppendTime".into())],
         },
         Wanted {
             name: &names.feedback,
-            co_partitioned: false,
+            lanes: Lanes::None,
             settings: vec![(TIMESTAMP_TYPE, "LogAppendTime".into())],
         },
-        plain(&names.decisions, true),
-        plain(&names.alerts, true),
-        plain(&names.revocations, true),
+        plain(&names.decisions, Lanes::Users),
+        plain(&names.alerts, Lanes::Users),
+        plain(&names.revocations, Lanes::Users),
         Wanted {
             name: &names.profiles,
-            co_partitioned: true,
+            lanes: Lanes::Users,
             settings: vec![
                 (CLEANUP, "compact,delete".into()),
                 (RETENTION, retention_ms(profile_ttl).to_string()),
@@ -176,18 +213,18 @@ pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
                 (ENDS_KEPT_MS, ENDS_KEPT.as_millis().to_string()),
             ],
         },
-        Wanted { name: &names.policies, co_partitioned: false, settings: vec![(CLEANUP, "compact".into())] },
-        plain(&names.rejected, true),
+        Wanted { name: &names.policies, lanes: Lanes::None, settings: vec![(CLEANUP, "compact".into())] },
+        plain(&names.rejected, Lanes::Users),
         Wanted {
             name: &names.sightings,
-            co_partitioned: true,
+            lanes: Lanes::Networks,
             // Hashes of users: kept until they are folded, and no longer than they count.
             settings: vec![(RETENTION, DAY_MS.to_string()), (SEGMENT, HOUR_MS.to_string())],
         },
-        Wanted { name: &names.networks, co_partitioned: true, settings: vec![(CLEANUP, "compact".into())] },
+        Wanted { name: &names.networks, lanes: Lanes::Networks, settings: vec![(CLEANUP, "compact".into())] },
         Wanted {
             name: &names.network_state,
-            co_partitioned: true,
+            lanes: Lanes::Networks,
             settings: vec![
                 (CLEANUP, "compact".into()),
                 (DIRTY_RATIO, "0.1".into()),
@@ -196,21 +233,22 @@ pub fn wanted(names: &Names, profile_ttl: Duration) -> Vec<Wanted<'_>> {
             ],
         },
     ];
-    all.extend(names.inputs.values().map(|name| plain(name, false)));
+    all.extend(names.inputs.values().map(|name| plain(name, Lanes::None)));
     all
 }
 
 /// What is wrong with the topics that are there (`None`: missing). `partitions` is the wanted number;
-/// without one the input's number is what the others must have.
+/// without one the input's number is what the others must have. Network lanes have a number of their own.
 #[must_use]
 pub fn compare(
     wanted: &[Wanted<'_>],
     there: &BTreeMap<String, There>,
     partitions: Option<i32>,
 ) -> Vec<Mistake> {
-    let number = partitions
-        .or_else(|| wanted.first().and_then(|input| there.get(input.name)).map(|input| input.partitions));
-    let input = wanted.first().map_or("", |input| input.name);
+    let first = |lanes| wanted.iter().find(|topic| topic.lanes == lanes).map_or("", |topic| topic.name);
+    let number = |name: &str| there.get(name).map(|found| found.partitions);
+    let (input, sightings) = (first(Lanes::Users), first(Lanes::Networks));
+    let users = partitions.or_else(|| number(input));
     let mut mistakes = Vec::new();
     for topic in wanted {
         let mut note = |severity, found: String, expected: String, remedy: String| {
@@ -220,10 +258,13 @@ pub fn compare(
             note(Severity::Wrong, "missing".into(), "a topic".into(), "run `ward topics create`".into());
             continue;
         };
-        if let Some(number) = number
-            && topic.co_partitioned
-            && found.partitions != number
-        {
+        let (number, like) = match topic.lanes {
+            Lanes::Users => (users.filter(|number| found.partitions != *number), input),
+            // Facts in partitions that nobody writes any more end by themselves.
+            Lanes::Networks => (number(sightings).filter(|number| found.partitions < *number), sightings),
+            Lanes::None => (None, ""),
+        };
+        if let Some(number) = number {
             let remedy = if partitions.is_some() && topic.name == input {
                 "a topic keeps its users where they are: make a new one, or ask for its number".to_owned()
             } else if found.partitions < number {
@@ -231,8 +272,8 @@ pub fn compare(
             } else {
                 format!("delete it and run `ward topics create --partitions {number}`, or name another one")
             };
-            let expected =
-                if partitions.is_some() { format!("{number}") } else { format!("{number} like `{input}`") };
+            let is_asked = partitions.is_some() && topic.lanes == Lanes::Users;
+            let expected = if is_asked { format!("{number}") } else { format!("{number} like `{like}`") };
             note(Severity::Wrong, format!("{} partitions", found.partitions), expected, remedy);
         }
         let Some(settings) = &found.settings else {
@@ -334,137 +375,9 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Co-partitioned topics when nobody says: the group can grow to so many workers.
 pub const PARTITIONS_DEFAULT: i32 = 24;
 
+/// Network lanes when nobody says. One folds more sightings than all user lanes of a process decide events,
+/// and each one is a request more in nearly every transaction of every worker.
+const NETWORK_LANES: i32 = 1;
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TTL: Duration = Duration::from_secs(400 * 86_400);
-
-    fn as_wanted(names: &Names) -> BTreeMap<String, There> {
-        wanted(names, TTL)
-            .into_iter()
-            .map(|topic| {
-                let mut settings: BTreeMap<String, String> =
-                    topic.settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-                settings.entry(CLEANUP.into()).or_insert_with(|| "delete".into());
-                (topic.name.to_owned(), There { partitions: 4, replication: 1, settings: Some(settings) })
-            })
-            .collect()
-    }
-
-    #[track_caller]
-    fn check(
-        change: impl FnOnce(&mut BTreeMap<String, There>),
-        partitions: Option<i32>,
-        expected: &[(&str, Severity, &str)],
-    ) {
-        let names = Names::default();
-        let mut there = as_wanted(&names);
-        change(&mut there);
-        let found = compare(&wanted(&names, TTL), &there, partitions);
-        let found: Vec<_> = found
-            .iter()
-            .map(|mistake| (mistake.topic.as_str(), mistake.severity, mistake.found.as_str()))
-            .collect();
-        assert_eq!(found, expected);
-    }
-
-    fn set(there: &mut BTreeMap<String, There>, topic: &str, name: &str, value: &str) {
-        there.get_mut(topic).unwrap().settings.as_mut().unwrap().insert(name.into(), value.into());
-    }
-
-    #[test]
-    fn what_is_made_is_what_is_wanted() {
-        let names = Names::default();
-        let wanted = wanted(&names, TTL);
-        let there = |partitions, replication| -> BTreeMap<String, There> {
-            wanted
-                .iter()
-                .map(|topic| topic.made(partitions, replication))
-                .map(|new| (new.name.clone(), new.there()))
-                .collect()
-        };
-        assert_eq!(compare(&wanted, &there(7, 1), None), []);
-        assert_eq!(compare(&wanted, &there(7, 3), Some(7)), []);
-        assert_eq!(wanted[1].made(7, 3).settings[MIN_ISR], "2");
-    }
-
-    #[test]
-    fn what_create_makes_passes() {
-        check(|_| {}, None, &[]);
-        check(|_| {}, Some(4), &[]);
-    }
-
-    #[test]
-    fn names_what_is_missing_and_what_is_not_co_partitioned() {
-        use Severity::{Weak, Wrong};
-        check(|there| drop(there.remove("risk.alerts")), None, &[("risk.alerts", Wrong, "missing")]);
-        check(
-            |there| there.get_mut("risk.decisions").unwrap().partitions = 3,
-            None,
-            &[("risk.decisions", Wrong, "3 partitions")],
-        );
-        check(|there| there.get_mut("identity.feedback").unwrap().partitions = 1, None, &[]);
-        check(
-            |there| there.get_mut("risk.alerts").unwrap().settings = None,
-            None,
-            &[("risk.alerts", Weak, "settings may not be read")],
-        );
-    }
-
-    #[test]
-    fn a_profile_topic_must_be_compacted_and_an_output_must_not() {
-        use Severity::{Weak, Wrong};
-        check(|there| set(there, "risk.profiles", CLEANUP, "compact"), None, &[]);
-        check(|there| set(there, "risk.profiles", CLEANUP, "delete,compact"), None, &[]);
-        check(
-            |there| set(there, "risk.profiles", CLEANUP, "delete"),
-            None,
-            &[("risk.profiles", Wrong, "cleanup.policy=delete")],
-        );
-        for (name, value, is_good) in [
-            (COMPACTION_LAG, "1000", true),
-            (COMPACTION_LAG, "9223372036854775807", false),
-            (SEGMENT, "1000", true),
-            (SEGMENT, "604800000", false),
-            (DIRTY_RATIO, "0.01", true),
-            (DIRTY_RATIO, "0.5", false),
-            (ENDS_KEPT_MS, "172800000", true),
-            (ENDS_KEPT_MS, "1000", false),
-        ] {
-            let found = format!("{name}={value}");
-            let expected = if is_good { vec![] } else { vec![("risk.profiles", Weak, found.as_str())] };
-            check(|there| set(there, "risk.profiles", name, value), None, &expected);
-        }
-        // Hashes of users: no longer than a day.
-        check(|there| set(there, "risk.sightings", RETENTION, "3600000"), None, &[]);
-        for forever in ["604800000", "-1"] {
-            let found = format!("{RETENTION}={forever}");
-            check(
-                |there| set(there, "risk.sightings", RETENTION, forever),
-                None,
-                &[("risk.sightings", Weak, found.as_str())],
-            );
-        }
-        check(
-            |there| set(there, "risk.networks", CLEANUP, "delete"),
-            None,
-            &[("risk.networks", Wrong, "cleanup.policy=delete")],
-        );
-        check(
-            |there| set(there, "risk.decisions", CLEANUP, "compact"),
-            None,
-            &[("risk.decisions", Wrong, "cleanup.policy=compact")],
-        );
-        check(
-            |there| set(there, "identity.events", TIMESTAMP_TYPE, "CreateTime"),
-            None,
-            &[("identity.events", Weak, "message.timestamp.type=CreateTime")],
-        );
-        check(
-            |there| set(there, "risk.alerts", MIN_ISR, "2"),
-            None,
-            &[("risk.alerts", Wrong, "min.insync.replicas=2 with 1 replicas")],
-        );
-    }
-}
+mod tests;

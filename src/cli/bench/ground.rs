@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Failure, Source};
 use crate::adapters::kafka::acls::{input_group, networks_group};
-use crate::adapters::kafka::topics::{self, Names};
+use crate::adapters::kafka::topics::{self, Names, Numbers};
 use crate::adapters::kafka::{Admin, Connection};
 use crate::app;
 use crate::cli::now;
@@ -90,10 +90,9 @@ impl Ground {
     fn make(&self) -> Result<(), Failure> {
         let mut made = Vec::new();
         for names in [&self.names, &self.copies] {
-            for topic in topics::wanted(names, self.settings.remembering.profile_ttl) {
-                let partitions = if topic.co_partitioned { self.partitions } else { 1 };
-                made.push(topic.made(partitions, 1));
-            }
+            let wanted = topics::wanted(names, self.settings.remembering.profile_ttl);
+            let numbers = Numbers::of(&wanted, &BTreeMap::new(), Some(self.partitions));
+            made.extend(wanted.iter().map(|topic| topic.made(numbers, 1)));
         }
         Ok(self.admin.create(&made, self.patience())?)
     }

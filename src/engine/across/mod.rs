@@ -9,7 +9,7 @@
 //! [`Table`]. Facts are numbers and no judgement: whether they are an attack is for detectors and
 //! policies, at the next success that comes from there.
 //!
-//! *Bounded*: at most [`KEYS_MAX`] origins a lane, 4 KiB each at most; the least useful falls out.
+//! *Bounded*: at most so many origins as it is made for, 4 KiB each at most; the least useful falls out.
 //! Tenants never mix: an origin's key begins with its tenant.
 
 mod crowd;
@@ -356,7 +356,7 @@ impl Told {
     }
 }
 
-/// Of a lane: some tens of MiB at the very most. A busy lane meets some thousand new networks a day.
+/// Of a file: some tens of MiB at the very most.
 pub const KEYS_MAX: usize = 16_384;
 /// Users from which an origin is notable: no policy counts fewer.
 pub const NOTABLE_FROM: u32 = 5;
