@@ -6,6 +6,7 @@
 pub(super) mod sink;
 mod tally;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub(super) struct Args {
     days: Option<u32>,
     #[arg(long)]
     seed: u64,
-    /// `all`, `none`, or names separated by commas.
+    /// `none`, or names separated by commas; `all` stands for those on one user at a time.
     #[arg(long, default_value = "all", value_name = "all|none|NAME,…")]
     attacks: String,
     /// City database: addresses are taken from it. Without one they are of the built-in synthetic table.
@@ -230,21 +231,21 @@ fn pour(run: Run, mut sink: Sink, mut labels: Option<Labels>, json: bool) -> Res
 
 /// The attacks that are asked for.
 fn attacks(asked: &str) -> Result<Vec<Attack>, String> {
-    let known = || Attack::ALL.iter().map(|attack| attack.name()).collect::<Vec<_>>().join(", ");
-    match asked {
-        "all" => return Ok(Attack::ALL.to_vec()),
-        "none" => return Ok(Vec::new()),
-        _ => {}
+    let known = || Attack::KNOWN.iter().map(|attack| attack.name()).collect::<Vec<_>>().join(", ");
+    if asked == "none" {
+        return Ok(Vec::new());
     }
     let mut attacks = Vec::new();
     let mut unknown = Vec::new();
     for name in asked.split(',').map(str::trim) {
         match Attack::parse(name) {
-            Some(attack) if attacks.contains(&attack) => {}
+            _ if name == "all" => attacks.extend(Attack::ALL),
             Some(attack) => attacks.push(attack),
             None => unknown.push(format!("`{name}`")),
         }
     }
+    let mut seen = BTreeSet::new();
+    attacks.retain(|attack| seen.insert(*attack));
     if unknown.is_empty() {
         return Ok(attacks);
     }
@@ -291,6 +292,9 @@ mod tests {
         check("none", Ok(&[]));
         check("insider,same_city", Ok(&[Attack::Insider, Attack::SameCity]));
         check("insider, insider", Ok(&[Attack::Insider]));
+        check("password_spray,insider", Ok(&[Attack::PasswordSpray, Attack::Insider]));
+        let both = [Attack::ALL, &[Attack::PasswordSpray]].concat();
+        check("all,insider,password_spray", Ok(&both));
         check(
             "phishing,insider,worm",
             Err("found `phishing`, `worm`; expected all, none, or some of: stolen_"),

@@ -12,7 +12,8 @@ macro_rules! attacks {
         pub enum Attack { $($(#[$doc])* $variant),+ }
 
         impl Attack {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// Every kind there is.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
 
             #[must_use]
             pub const fn name(self) -> &'static str {
@@ -40,9 +41,31 @@ attacks! {
     SlowTakeover = "slow_takeover",
     /// The user, on the own device and at the usual place, at night, in apps never used before.
     Insider = "insider",
+    /// A few passwords that somebody always has are tried on half of a company.
+    PasswordSpray = "password_spray",
+    /// Names and passwords that another site has lost are tried once each; many of the names are nobody's.
+    CredentialStuffing = "credential_stuffing",
 }
 
-/// One user in this many is attacked, once in every [`SEASON_DAYS`]; kinds take turns.
+impl Attack {
+    /// Those that are on one user: what `all` means. A raid is on many at once, and asked for by its name, so
+    /// that what was made without them is made again byte for byte.
+    pub const ALL: &'static [Self] = &[
+        Self::StolenPasswordAbroad,
+        Self::SameCity,
+        Self::SessionTheft,
+        Self::MfaFatigue,
+        Self::SlowTakeover,
+        Self::Insider,
+    ];
+
+    #[must_use]
+    pub const fn is_raid(self) -> bool {
+        matches!(self, Self::PasswordSpray | Self::CredentialStuffing)
+    }
+}
+
+/// One user in this many is attacked by somebody who means just them, once in every [`SEASON_DAYS`]; kinds take turns.
 pub const ONE_USER_IN: u32 = 8;
 pub const SEASON_DAYS: u32 = 60;
 /// No attack before this day: the baselines of a new system are nobody's yardstick. A run too short
@@ -129,13 +152,40 @@ pub mod insider {
     pub const ADMIN_PERMILLE: u32 = 400;
 }
 
+/// [`Attack::PasswordSpray`], once in [`SEASON_DAYS`].
+pub mod spray {
+    use super::RangeInclusive;
+    pub const TRIED_PERMILLE: u32 = 500;
+    /// Passwords, one a round: fewer than lock an account.
+    pub const ROUNDS: RangeInclusive<u32> = 2..=4;
+    pub const MINUTES_A_ROUND: RangeInclusive<u32> = 20..=60;
+    pub const MINUTES_BETWEEN_ROUNDS: RangeInclusive<u32> = 30..=120;
+    /// Of those who are tried, who have one of the passwords.
+    pub const WEAK_PERMILLE: u32 = 20;
+    /// Machines from which it comes.
+    pub const EXITS: RangeInclusive<u32> = 1..=3;
+}
+
+/// [`Attack::CredentialStuffing`], once in [`SEASON_DAYS`].
+pub mod stuffing {
+    use super::RangeInclusive;
+    /// Of the company's people, whose names are among those that were lost elsewhere.
+    pub const TRIED_PERMILLE: u32 = 300;
+    /// Names that are nobody's here, for each thousand users of the run.
+    pub const NOBODIES_PERMILLE: u32 = 300;
+    pub const MINUTES: u32 = 90;
+    /// Of those who are tried, whose password is the same here.
+    pub const REUSED_PERMILLE: u32 = 40;
+    pub const EXITS: RangeInclusive<u32> = 1..=4;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_the_contract() {
-        let names: Vec<_> = Attack::ALL.iter().map(|attack| attack.name()).collect();
+        let names: Vec<_> = Attack::KNOWN.iter().map(|attack| attack.name()).collect();
         assert_eq!(
             names,
             [
@@ -144,9 +194,13 @@ mod tests {
                 "session_theft",
                 "mfa_fatigue",
                 "slow_takeover",
-                "insider"
+                "insider",
+                "password_spray",
+                "credential_stuffing"
             ]
         );
+        let single: Vec<_> = Attack::KNOWN.iter().copied().filter(|attack| !attack.is_raid()).collect();
+        assert_eq!(single, Attack::ALL);
         assert_eq!(Attack::parse("insider"), Some(Attack::Insider));
         assert_eq!(Attack::parse("Insider"), None);
     }

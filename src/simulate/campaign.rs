@@ -20,7 +20,10 @@ use crate::model::{
 #[derive(Clone, Debug)]
 pub(super) struct Season {
     pub(super) seed: u64,
+    /// Those on one user.
     pub(super) attacks: Vec<Attack>,
+    /// Those on many at once, of which [`super::raid`] knows.
+    pub(super) raids: Vec<Attack>,
     /// Day of the first event.
     pub(super) first_day: i32,
     pub(super) days: u32,
@@ -80,6 +83,7 @@ pub(super) fn strike(user: &mut User, day: i32, setting: &Setting, plan: &mut Ve
         Attack::MfaFatigue => scene.mfa_fatigue(&mut dice),
         Attack::SlowTakeover => scene.slow_takeover(age, &mut dice),
         Attack::Insider => scene.insider(age, &mut dice),
+        Attack::PasswordSpray | Attack::CredentialStuffing => return,
     };
     if over {
         user.struck = strike.season + 1;
@@ -87,18 +91,18 @@ pub(super) fn strike(user: &mut User, day: i32, setting: &Setting, plan: &mut Ve
 }
 
 /// One day, one attack.
-struct Scene<'a> {
-    user: &'a mut User,
-    day: i32,
-    setting: &'a Setting,
-    plan: &'a mut Vec<Planned>,
-    begin: usize,
-    attack: Attack,
+pub(super) struct Scene<'a> {
+    pub(super) user: &'a mut User,
+    pub(super) day: i32,
+    pub(super) setting: &'a Setting,
+    pub(super) plan: &'a mut Vec<Planned>,
+    pub(super) begin: usize,
+    pub(super) attack: Attack,
 }
 
 /// Who does it: from where, with what, in which rhythm.
 #[derive(Clone, Copy, Debug)]
-struct Thief {
+pub(super) struct Thief {
     ip: IpAddr,
     device: Device,
     hand: u64,
@@ -267,7 +271,7 @@ impl Scene<'_> {
         at
     }
 
-    fn enter(&mut self, at: i64, thief: Thief, factors: Factors, dice: &mut Dice) {
+    pub(super) fn enter(&mut self, at: i64, thief: Thief, factors: Factors, dice: &mut Dice) {
         let session = self.user.name();
         if dice.chance(THIEF_SENDS_BEHAVIOR_PERMILLE) {
             let gesture = if thief.device.agent.is_phone() { Gesture::Touch } else { Gesture::TypePassword };
@@ -293,7 +297,7 @@ impl Scene<'_> {
         }
     }
 
-    fn put(&mut self, at: i64, session: u64, thief: Thief, act: Act) {
+    pub(super) fn put(&mut self, at: i64, session: u64, thief: Thief, act: Act) {
         let label = Some(self.attack);
         self.plan.push(Planned { at, ip: thief.ip, device: thief.device, session, label, act });
     }
@@ -310,7 +314,7 @@ impl Scene<'_> {
         dice.pick(&logins).map(|event| **event)
     }
 
-    fn thief(&self, ip: IpAddr, copies: bool, dice: &mut Dice) -> Thief {
+    pub(super) fn thief(&self, ip: IpAddr, copies: bool, dice: &mut Dice) -> Thief {
         let person = &self.user.person;
         let agent = if copies {
             self.user.laptop.device.agent

@@ -11,6 +11,7 @@ use super::calendar::{self, Slot, Stay};
 use super::campaign::Season;
 use super::dice::{Dice, Purpose};
 use super::person::{APPS, Person, Society, Tunnel, Via, agent};
+use super::raid;
 use super::world::{DAY_SECONDS, TownId, World, spread};
 use crate::model::{
     ChallengeOutcome, CredentialChange, Factor, Factors, FailureReason, Outcome, Privilege, SessionChange,
@@ -121,6 +122,9 @@ impl User {
 
     /// Plans local day `day` into `plan`. No event of it lies before [`wake`] of that day.
     pub(super) fn live(&mut self, day: i32, setting: &Setting, plan: &mut Vec<Planned>) {
+        if raid::is_nobody(self.person.number) {
+            return raid::strike(self, day, setting, plan);
+        }
         let mut dice = Dice::new(setting.seed, self.person.number, Purpose::Day, day_index(day));
         if self.person.is_service() {
             return self.run_service(day, setting, &mut dice, plan);
@@ -148,6 +152,7 @@ impl User {
             self.on_the_ground = midnight + 15 * 60 * MINUTE + self.flight(town, setting);
         }
         super::campaign::strike(self, day, setting, plan, begin);
+        raid::strike(self, day, setting, plan);
     }
 
     /// A new phone or laptop once or twice a year; cookies cleared about as often.

@@ -21,6 +21,7 @@ pub(super) enum Purpose {
     Campaign = 5,
     Secret = 6,
     Tenant = 7,
+    Raid = 8,
 }
 
 #[derive(Clone, Debug)]

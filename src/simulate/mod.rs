@@ -17,6 +17,7 @@ mod day;
 pub mod demo;
 mod dice;
 mod person;
+mod raid;
 mod render;
 mod rhythm;
 mod world;
@@ -57,6 +58,7 @@ pub struct Simulated {
 #[derive(Debug)]
 pub struct Stream {
     setting: Setting,
+    /// Users, and after them names that are nobody's.
     lives: Vec<Life>,
     /// When something is next due for whom.
     due: BinaryHeap<Reverse<(i64, u32)>>,
@@ -79,8 +81,9 @@ impl Stream {
     pub fn new(plan: &Plan, world: World) -> Self {
         let start = plan.start.micros();
         let first_day = i32::try_from(start.div_euclid(DAY_MICROS)).unwrap_or(0);
-        let attacks = plan.attacks.clone();
-        let season = Season { seed: plan.seed, attacks, first_day, days: plan.days };
+        let (raids, attacks): (Vec<_>, Vec<_>) = plan.attacks.iter().partition(|attack| attack.is_raid());
+        let nobodies = raid::nobodies(&raids, plan.users);
+        let season = Season { seed: plan.seed, attacks, raids, first_day, days: plan.days };
         let society = Society::new(plan.seed, &world);
         let setting = Setting { seed: plan.seed, world, society, season };
         let life = |number| {
@@ -88,8 +91,9 @@ impl Stream {
             // East of Greenwich the first day began before the run.
             Life { user, day: first_day - 1, plan: Vec::new(), count: 0 }
         };
-        let lives: Vec<_> = (0..plan.users).map(life).collect();
-        let due = (0..plan.users).map(|number| Reverse((wake(first_day - 1), number))).collect();
+        let nobodies = (0..nobodies).map(raid::nobody);
+        let lives: Vec<_> = (0..plan.users).chain(nobodies).map(life).collect();
+        let due = (0..).take(lives.len()).map(|place| Reverse((wake(first_day - 1), place))).collect();
         Self { setting, lives, due, start }
     }
 
