@@ -377,7 +377,7 @@ pub const PARTITIONS_DEFAULT: i32 = 24;
 
 /// Network lanes when nobody says. One folds more sightings than all user lanes of a process decide events,
 /// and each one is a request more in nearly every transaction of every worker.
-const NETWORK_LANES: i32 = 1;
+pub const NETWORK_LANES: i32 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::ground::Ground;
+use crate::adapters::kafka::topics::NETWORK_LANES;
 use crate::adapters::kafka::{KafkaLog, decisions};
 use crate::ports::ledger::{Mark, Output, Unit};
 
@@ -20,10 +21,21 @@ struct Written {
 
 impl Recorded {
     pub(super) fn read(ground: &Ground) -> Result<Self, Failure> {
-        (0..ground.partitions)
-            .map(|partition| partition_of(ground, partition))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let lanes = (0..ground.partitions).map(|partition| partition_of(ground, partition));
+        let mut lanes = lanes.collect::<Result<Vec<_>, _>>()?;
+        // These lie where their origins do, and say nothing of the lane that saw them: each has its share.
+        let mut sighted = Vec::new();
+        for partition in 0..NETWORK_LANES {
+            sighted.append(&mut topic_of(ground, Output::Sightings, &ground.names.sightings, partition)?);
+        }
+        let share = sighted.len().div_ceil(lanes.len().max(1));
+        for lane in &mut lanes {
+            let mut seen = sighted.split_off(sighted.len().saturating_sub(share));
+            spread(&mut seen, 0, lane.last().map_or(0, |last| last.offset + 1));
+            lane.append(&mut seen);
+            lane.sort_by_key(|written| written.offset);
+        }
+        Ok(Self(lanes))
     }
 
     /// Where the output of a partition goes on that comes from its input at `offset` and after.
@@ -72,15 +84,8 @@ fn partition_of(ground: &Ground, partition: i32) -> Result<Vec<Written>, Failure
         (Output::Alerts, &names.alerts),
         (Output::Revocations, &names.revocations),
         (Output::Rejected, &names.rejected),
-        (Output::Sightings, &names.sightings),
     ] {
-        let mut found = Vec::new();
-        let mut log = KafkaLog::open(&ground.connection, topic, partition)?;
-        while let Some(one) =
-            log.next(|record| written(output, 0, record.key.unwrap_or_default(), record.value))?
-        {
-            found.push(one);
-        }
+        let mut found = topic_of(ground, output, topic, partition)?;
         spread(&mut found, 0, end);
         all.append(&mut found);
     }
@@ -103,6 +108,18 @@ fn partition_of(ground: &Ground, partition: i32) -> Result<Vec<Written>, Failure
     // Stable: what one event led to stays in the order of the topics.
     all.sort_by_key(|written| written.offset);
     Ok(all)
+}
+
+/// What stands in a partition of a topic, whatever input led to it.
+fn topic_of(ground: &Ground, output: Output, topic: &str, partition: i32) -> Result<Vec<Written>, Failure> {
+    let mut found = Vec::new();
+    let mut log = KafkaLog::open(&ground.connection, topic, partition)?;
+    while let Some(one) =
+        log.next(|record| written(output, 0, record.key.unwrap_or_default(), record.value))?
+    {
+        found.push(one);
+    }
+    Ok(found)
 }
 
 fn written(output: Output, offset: i64, key: &[u8], value: Option<&[u8]>) -> Written {

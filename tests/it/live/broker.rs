@@ -217,6 +217,15 @@ impl Broker {
                 .args(["--partitions", &partitions.to_string(), "--bootstrap-server", self.bootstrap()])
                 .output(),
         );
+        // A broker that is busy with the topics of others tells of the new number seconds later, and who has
+        // asked before keeps to the old one for minutes.
+        let told = format!("PartitionCount: {partitions}");
+        let described = || {
+            let mut describe = Command::new(script("broker"));
+            describe.args(["tool", "org.apache.kafka.tools.TopicCommand", "--describe", "--topic", topic]);
+            said(describe.args(["--bootstrap-server", self.bootstrap()]).output())
+        };
+        assert!((0..30).any(|_| described().contains(&told)), "{topic} is not known to have {partitions}");
     }
 
     /// Forbids a user one operation on a topic, and lets everybody do the rest.
