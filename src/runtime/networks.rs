@@ -117,8 +117,7 @@ fn restore(partition: i32, ground: &Ground, ledger: &mut dyn Ledger) -> Result<F
     Ok(fold)
 }
 
-/// Of a lane, which may be the only one: half a GiB were each of them as full as it gets, a tenth of that as
-/// they are. A large company meets some ten thousand new networks a day.
+/// Of a lane, which may be the only one: half a GiB, were each of them as full as it gets.
 const ORIGINS_MAX: usize = 131_072;
 
 fn write(unit: &mut Unit, offset: i64, change: &Change<'_>) {

@@ -372,11 +372,11 @@ const ENDS_KEPT_MS: &str = "delete.retention.ms";
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Co-partitioned topics when nobody says: the group can grow to so many workers.
+/// The input and what follows it when nobody says: the group can grow to so many workers.
 pub const PARTITIONS_DEFAULT: i32 = 24;
 
-/// Network lanes when nobody says. One folds more sightings than all user lanes of a process decide events,
-/// and each one is a request more in nearly every transaction of every worker.
+/// Network lanes when nobody says: most events leave no sighting behind, and each partition of them is a
+/// request more in nearly every transaction of every worker.
 pub const NETWORK_LANES: i32 = 1;
 
 #[cfg(test)]

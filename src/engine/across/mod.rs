@@ -116,7 +116,7 @@ impl Default for Fold {
 }
 
 impl Fold {
-    /// One that keeps fewer origins.
+    /// One that keeps at most so many origins.
     #[must_use]
     pub fn bounded(keys_max: usize) -> Self {
         Self {
