@@ -7,7 +7,7 @@
 //! The envelope's check is 64 bits of a hash over the user and the value: it tells a damaged value, a
 //! value under a wrong key, and (summed over all users, in the checkpoint) a missing or a stale one.
 
-use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
+use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::ports::store::{Change, Checkpoint, CountHeld, Parts, part_of};
@@ -68,11 +68,13 @@ fn open<'v>(user: &[u8], stored: &'v [u8]) -> Result<(u64, &'v [u8]), String> {
 }
 
 /// Makes new values of old ones, in room that is used again.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Rewriter {
     old: Parts,
     new: Parts,
     stored: Vec<u8>,
+    /// Of the packer: cleared for each value, made once.
+    table: CompressTable,
 }
 
 /// What is to be stored of a user.
@@ -95,7 +97,7 @@ impl Rewriter {
         count_held: CountHeld,
         next: &mut Checkpoint,
     ) -> Result<Rewritten<'_>, String> {
-        let Self { old: parts, new, stored: out } = self;
+        let Self { old: parts, new, stored: out, table } = self;
         let old = match stored {
             Some(stored) => Some(read(user, stored, parts)?),
             None => {
@@ -108,7 +110,7 @@ impl Rewriter {
         let told = changes.iter().find_map(|(key, value)| count_held(part_of(key), value.as_deref()));
         let held = told.map_or(before, |held| u32::try_from(held).unwrap_or(u32::MAX));
         out.clear();
-        let check = (!new.is_empty()).then(|| write(user, new, held, out)).transpose()?;
+        let check = (!new.is_empty()).then(|| write(user, new, held, out, table)).transpose()?;
         let held = if check.is_some() { held } else { 0 };
         next.held = next.held.saturating_sub(before.into()) + u64::from(held);
         let old = old.map(|old| old.check);
@@ -119,7 +121,13 @@ impl Rewriter {
 }
 
 /// Appends the stored form of `parts`; gives back its check.
-fn write(user: &[u8], parts: &Parts, held: u32, out: &mut Vec<u8>) -> Result<u64, String> {
+fn write(
+    user: &[u8],
+    parts: &Parts,
+    held: u32,
+    out: &mut Vec<u8>,
+    table: &mut CompressTable,
+) -> Result<u64, String> {
     let plain = parts.as_bytes();
     let length = plain.len();
     if length > PARTS_BYTES_MAX {
@@ -131,7 +139,7 @@ fn write(user: &[u8], parts: &Parts, held: u32, out: &mut Vec<u8>) -> Result<u64
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     let at = out.len();
     out.resize(at + get_maximum_output_size(length), 0);
-    let packed = compress_into(plain, out.get_mut(at..).unwrap_or_default());
+    let packed = compress_into_with_table(plain, out.get_mut(at..).unwrap_or_default(), table);
     let packed = packed.map_err(|error| format!("a value cannot be packed: {error}"))?;
     out.truncate(at + packed);
     let check = check(user, out.get(HEADER_BYTES..).unwrap_or_default());

@@ -160,7 +160,12 @@ impl PartSet {
     }
 
     pub fn iter(self) -> impl Iterator<Item = Part> {
-        Part::ALL.into_iter().filter(move |part| self.has(*part))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let part = Part::ALL.get(usize::try_from(left.trailing_zeros()).ok()?)?;
+            left &= left.wrapping_sub(1);
+            Some(*part)
+        })
     }
 }
 

@@ -121,7 +121,7 @@ impl Profile {
             }
             head = next;
         }
-        needs.both(self.core.parts).without(self.loaded())
+        needs.both(self.core.parts).iter().filter(|part| !self.has(*part)).collect()
     }
 
     /// Takes a part as stored; `None` says that the store does not have it.
@@ -157,7 +157,12 @@ impl Profile {
     /// The parts besides `core` that are loaded.
     #[must_use]
     pub fn loaded(&self) -> PartSet {
-        let here = |part: Part| match part {
+        Part::ALL.into_iter().filter(|part| self.has(*part)).collect()
+    }
+
+    /// Whether a part besides `core` is loaded.
+    fn has(&self, part: Part) -> bool {
+        match part {
             Part::Core => false,
             Part::Keystroke => self.keystroke.is_some(),
             Part::Mouse => self.mouse.is_some(),
@@ -167,8 +172,7 @@ impl Profile {
             Part::Workload => self.workload.is_some(),
             Part::Checkpoint => self.checkpoint.is_some(),
             Part::Journal(chunk) => self.journal.get(usize::from(chunk)).is_some_and(Option::is_some),
-        };
-        Part::ALL.into_iter().filter(|part| here(*part)).collect()
+        }
     }
 
     /// The parts that differ from what is stored.

@@ -56,7 +56,7 @@ fn put<'a, T: Record<'a>>(
     text: &'a str,
     meter: &mut Meter,
 ) -> Result<bool, TextError> {
-    let Some((index, key)) = T::KEYS.iter().enumerate().find(|(_, key)| **key == name) else {
+    let Some((index, key)) = T::NAMES.find(name) else {
         return Ok(false);
     };
     meter.outer = key;

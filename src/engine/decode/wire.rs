@@ -20,7 +20,7 @@ use crate::model::{
 
 /// A record with named fields, filled in place: moving a kilobyte about costs more than reading it.
 pub(super) trait Record<'a> {
-    const KEYS: &'static [&'static str];
+    const NAMES: &'static Names;
     fn fill<D: Deserializer<'a>>(&mut self, index: usize, from: D, meter: &mut Meter)
     -> Result<(), D::Error>;
 }
@@ -35,7 +35,8 @@ macro_rules! record {
         }
 
         impl<$a> $crate::engine::decode::wire::Record<$a> for $name<$a> {
-            const KEYS: &'static [&'static str] = &[$($key),+];
+            const NAMES: &'static $crate::engine::decode::wire::Names =
+                &$crate::engine::decode::wire::Names::of(&[$($key),+]);
 
             fn fill<D: serde::Deserializer<$a>>(
                 &mut self,
@@ -197,8 +198,7 @@ impl<'a, T: Record<'a>> Visitor<'a> for Fields<'_, T> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         let Fields { into, meter, outer } = self;
         let mut seen = 0_u64;
-        let mut next = 0;
-        while let Some(key) = map.next_key_seed(KeyOf { keys: T::KEYS, next })? {
+        while let Some(key) = map.next_key_seed(KeyOf(T::NAMES))? {
             let Some((index, name)) = key else {
                 meter.unknown_fields = meter.unknown_fields.saturating_add(1);
                 map.next_value::<IgnoredAny>()?;
@@ -215,7 +215,6 @@ impl<'a, T: Record<'a>> Visitor<'a> for Fields<'_, T> {
                 return Err(serde::de::Error::custom("is stated twice"));
             }
             seen |= bit;
-            next = index + 1;
             map.next_value_seed(Fill { into: &mut *into, index, meter: &mut *meter })?;
         }
         if outer {
@@ -249,27 +248,64 @@ impl<'a, T: Record<'a>> serde::de::DeserializeSeed<'a> for Fill<'_, T> {
     }
 }
 
-/// Finds a key. Writers keep the order of the schema, mostly: the search starts after the last one.
-struct KeyOf {
-    keys: &'static [&'static str],
-    next: usize,
+/// The names of a record's fields, and where each is found: made when this is compiled.
+pub(super) struct Names {
+    names: &'static [&'static str],
+    places: [u8; PLACES],
 }
 
-impl KeyOf {
-    #[inline]
-    fn find(&self, key: &str) -> Option<(usize, &'static str)> {
-        match self.keys.get(self.next) {
-            Some(next) if *next == key => Some((self.next, next)),
-            _ => self.search(key),
+impl Names {
+    #[expect(clippy::indexing_slicing, reason = "whatever is out of bounds here does not compile")]
+    pub(super) const fn of(names: &'static [&'static str]) -> Self {
+        assert!(names.len() < PLACES);
+        let mut places = [NOBODY; PLACES];
+        let mut index = 0;
+        while index < names.len() {
+            let mut at = place(names[index]);
+            while places[at] != NOBODY {
+                at = (at + 1) % PLACES;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "less than the number of places")]
+            let own = index as u8;
+            places[at] = own;
+            index += 1;
+        }
+        Self { names, places }
+    }
+
+    /// The number of the field, and its name for as long as one likes.
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &'static str)> {
+        let mut at = place(name);
+        loop {
+            // One that stands for nobody ends it.
+            let index = usize::from(*self.places.get(at)?);
+            let known = *self.names.get(index)?;
+            if known == name {
+                return Some((index, known));
+            }
+            at = (at + 1) % PLACES;
         }
     }
-
-    fn search(&self, key: &str) -> Option<(usize, &'static str)> {
-        let ahead = self.keys.iter().enumerate().skip(self.next);
-        let behind = self.keys.iter().enumerate().take(self.next);
-        ahead.chain(behind).find(|(_, known)| **known == key).map(|(index, known)| (index, *known))
-    }
 }
+
+/// Tells the names of a record apart, mostly, by a look at three bytes.
+const fn place(name: &str) -> usize {
+    let [first, middle @ .., last] = name.as_bytes() else { return 0 };
+    let mid = match middle.split_at_checked(name.len() / 2) {
+        Some((_, [mid, ..])) => *mid,
+        _ => 0,
+    };
+    // Factors under which one of an event's 43 names stands beside its place, and all others in theirs.
+    (*first as usize * 5 + mid as usize * 5 + *last as usize * 11 + name.len() * 7) % PLACES
+}
+
+/// Thrice as many as the largest record has fields, so that hardly two want the same.
+const PLACES: usize = 128;
+/// No record has so many fields.
+const NOBODY: u8 = u8::MAX;
+
+/// Finds a name.
+struct KeyOf(&'static Names);
 
 impl<'a> serde::de::DeserializeSeed<'a> for KeyOf {
     type Value = Option<(usize, &'static str)>;
@@ -287,10 +323,33 @@ impl Visitor<'_> for KeyOf {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.find(key))
+        Ok(self.0.find(key))
     }
 
     fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
-        Ok(std::str::from_utf8(key).ok().and_then(|key| self.find(key)))
+        Ok(std::str::from_utf8(key).ok().and_then(|key| self.0.find(key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        for names in [Wire::NAMES, PlaceWire::NAMES, NetworkWire::NAMES, AboutWire::NAMES] {
+            for (index, name) in names.names.iter().enumerate() {
+                assert_eq!(names.find(name), Some((index, *name)));
+                for other in [
+                    "",
+                    name.get(1..).unwrap(),
+                    &format!("{name}x"),
+                    &name.to_uppercase(),
+                    &name.replace('_', "é"),
+                ] {
+                    assert_eq!(names.find(other).is_some(), names.names.contains(&other), "{other}");
+                }
+            }
+        }
     }
 }
