@@ -330,7 +330,7 @@ const REST: &[Row] = &[
     row(
         "run.checkpoint_interval",
         Kind::Time { least: SECOND },
-        "How far the local copy may lag behind: what a restart has to replay.",
+        "How often the local copy is written, which takes up to half as long again: what a restart has to replay.",
         |to| &mut to.run.checkpoint_interval,
     ),
     row("run.checkpoint_bytes", whole(1 << 20, 1 << 30, "bytes"), "Writes the local copy earlier.", |to| {

@@ -208,6 +208,12 @@ impl Dispatch {
         records >= self.pace.unit_records_max || bytes >= self.pace.unit_bytes_max
     }
 
+    /// Whether as much waits for a checkpoint as may: one that is under way has to end.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        self.lanes().map(Lane::overlay_bytes).sum::<usize>() >= self.pace.checkpoint_bytes
+    }
+
     // ---- what to do
 
     /// The next thing to do; `None`: wait for a record, an answer, or [`Dispatch::wake_at`].
@@ -312,9 +318,8 @@ impl Dispatch {
     }
 
     fn next_checkpoint(&mut self, now: Tick) -> Option<Command> {
-        let bytes: usize = self.lanes().map(Lane::overlay_bytes).sum();
         let waited = now.since(self.checkpointed_at) >= self.pace.checkpoint_interval;
-        if self.due.is_empty() && (waited || bytes >= self.pace.checkpoint_bytes) {
+        if self.due.is_empty() && (waited || self.is_heavy()) {
             self.checkpointed_at = now;
             self.due = self.seats.keys().copied().collect();
         }

@@ -50,9 +50,16 @@ pub struct Batch {
 impl Batch {
     /// The changes of each user.
     pub fn users(&self) -> impl Iterator<Item = (&[u8], &[(Box<[u8]>, Change)])> {
-        debug_assert!(self.parts.is_sorted_by(|(a, _), (b, _)| by_user(a, b).is_lt()), "a user comes twice");
+        self.users_from(0)
+    }
+
+    /// Those of the users that begin at part number `from`.
+    pub fn users_from(&self, from: usize) -> impl Iterator<Item = (&[u8], &[(Box<[u8]>, Change)])> {
+        let is_sorted = || self.parts.is_sorted_by(|(a, _), (b, _)| by_user(a, b).is_lt());
+        debug_assert!(from > 0 || is_sorted(), "a user comes twice");
         let same = |(a, _): &(Box<[u8]>, _), (b, _): &(Box<[u8]>, _)| split(a).0 == split(b).0;
-        self.parts.chunk_by(same).filter_map(|changes| Some((split(&changes.first()?.0).0, changes)))
+        let parts = self.parts.get(from..).unwrap_or_default();
+        parts.chunk_by(same).filter_map(|changes| Some((split(&changes.first()?.0).0, changes)))
     }
 }
 
@@ -180,6 +187,22 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// Damaged, or unusable.
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError>;
+
+    /// Writes a batch from its part number `from` on, as far as the store goes at once, for whoever rests
+    /// between two pieces; returns where the next begins, at the batch's end when that was the last. What
+    /// is broken off is as [`StateStore::apply_batch`] leaves it.
+    ///
+    /// # Errors
+    /// Damaged, or unusable.
+    fn apply_some(
+        &self,
+        partition: i32,
+        batch: &Batch,
+        from: usize,
+    ) -> Result<(usize, Checkpoint), StoreError> {
+        debug_assert_eq!(from, 0, "one that goes on has to know where");
+        Ok((batch.parts.len(), self.apply_batch(partition, batch)?))
+    }
 
     /// Reads at most `limit` users after `after`, in order, checking each; returns the last one read,
     /// `None` at the end.

@@ -1,9 +1,13 @@
 //! The thread that writes checkpoints and verifies stores, so that no event waits for the disk.
+//!
+//! A checkpoint is as much work as a second of deciding. Done in one go it would take a core from lanes and
+//! broker all that time; so it rests between two pieces, for a while in all, unless somebody waits for it.
 
 #![expect(clippy::disallowed_methods, reason = "measures how long a checkpoint takes")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,6 +44,7 @@ pub(super) struct Keeper {
     from: Receiver<Done>,
     /// Batches handed over and not answered.
     outstanding: usize,
+    haste: Haste,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,17 +55,29 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(store: Arc<dyn StateStore>) -> std::io::Result<Self> {
+    /// `rest` is how long it rests in all while it writes what is there.
+    pub(super) fn start(store: Arc<dyn StateStore>, rest: Duration) -> std::io::Result<Self> {
         // One batch a lane is out at most; a worker does not hold more lanes than this.
         let (to, errands) = sync_channel(OUTSTANDING_MAX);
         let (done, from) = sync_channel(OUTSTANDING_MAX);
+        let haste = Haste::default();
+        let rests = Rests { haste: haste.clone(), most: rest, left: rest };
         let thread = std::thread::Builder::new()
             .name("keeper".into())
-            .spawn(move || work(&*store, &errands, &done))?;
-        Ok(Self { to: Some(to), from, outstanding: 0, thread: Some(thread) })
+            .spawn(move || work(&*store, &errands, &done, rests))?;
+        Ok(Self { to: Some(to), from, outstanding: 0, haste, thread: Some(thread) })
+    }
+
+    /// The batches that are out are waited for: no more rests until they are written.
+    pub(super) fn hurry(&self) {
+        self.haste.0.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn keep(&mut self, partition: i32, ticket: Ticket, batch: Arc<Batch>) {
+        if self.outstanding == 0 {
+            // Whoever waited has what was waited for.
+            self.haste.0.store(false, Ordering::Relaxed);
+        }
         if let Some(to) = &self.to
             && to.send(Errand::Keep { partition, ticket, batch }).is_ok()
         {
@@ -89,6 +106,7 @@ impl Keeper {
         if self.outstanding == 0 {
             return None;
         }
+        self.hurry();
         let Ok(done) = self.from.recv() else {
             self.outstanding = 0;
             return None;
@@ -106,6 +124,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        self.hurry();
         self.to = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -113,7 +132,35 @@ impl Drop for Keeper {
     }
 }
 
-fn work(store: &dyn StateStore, errands: &Receiver<Errand>, done: &SyncSender<Done>) {
+/// Whether somebody waits for the batches that are out.
+#[derive(Clone, Default)]
+struct Haste(Arc<AtomicBool>);
+
+/// The rests of the keeper while it writes what is there.
+struct Rests {
+    haste: Haste,
+    most: Duration,
+    left: Duration,
+}
+
+impl Rests {
+    /// How long it rests after a piece that took so long.
+    fn after(&mut self, took: Duration) -> Duration {
+        if self.haste.0.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        let rest = (took * REST_SHARE).min(REST_MAX).min(self.left);
+        self.left -= rest;
+        rest
+    }
+
+    /// Everything is written.
+    const fn begin_anew(&mut self) {
+        self.left = self.most;
+    }
+}
+
+fn work(store: &dyn StateStore, errands: &Receiver<Errand>, done: &SyncSender<Done>, mut rests: Rests) {
     let mut unread = VecDeque::new();
     loop {
         let errand = if unread.is_empty() {
@@ -122,7 +169,7 @@ fn work(store: &dyn StateStore, errands: &Receiver<Errand>, done: &SyncSender<Do
             errands.recv_timeout(SLICE_PAUSE)
         };
         let going_on = match errand {
-            Ok(errand) => keep(store, errand, errands, done, &mut unread),
+            Ok(errand) => keep(store, errand, errands, done, (&mut unread, &mut rests)),
             Err(RecvTimeoutError::Timeout) => read_on(store, &mut unread, done),
             Err(RecvTimeoutError::Disconnected) => false,
         };
@@ -138,7 +185,7 @@ fn keep(
     first: Errand,
     errands: &Receiver<Errand>,
     done: &SyncSender<Done>,
-    unread: &mut VecDeque<Unread>,
+    (unread, rests): (&mut VecDeque<Unread>, &mut Rests),
 ) -> bool {
     let began = Instant::now();
     let (mut partitions, mut parts) = (0, 0);
@@ -150,9 +197,7 @@ fn keep(
                 halts::reach(if partitions == 0 { Point::BeforeCheckpoint } else { Point::AmidCheckpoint });
                 partitions += 1;
                 parts += batch.parts.len();
-                // Whose right has ended holds the lane no more: nobody misses the batch.
-                let outcome = ticket.using(|| store.apply_batch(partition, &batch));
-                let outcome = outcome.unwrap_or_else(|| Ok(Checkpoint::default()));
+                let outcome = write(store, partition, &ticket, &batch, rests);
                 if done.send(Done::Kept { partition, batch, outcome }).is_err() {
                     return false;
                 }
@@ -168,8 +213,32 @@ fn keep(
         }
         halts::reach(Point::AfterCheckpoint);
         Happened::Checkpointed { partitions, parts, took: began.elapsed() }.emit();
+        rests.begin_anew();
     }
     true
+}
+
+/// Writes a batch. Whose right has ended holds the lane no more, not even after half of it: nobody misses the
+/// rest, and who took over writes all of it again, from the changelog.
+fn write(
+    store: &dyn StateStore,
+    partition: i32,
+    ticket: &Ticket,
+    batch: &Batch,
+    rests: &mut Rests,
+) -> Result<Checkpoint, StoreError> {
+    let mut from = 0;
+    loop {
+        let began = Instant::now();
+        let written = ticket.using(|| store.apply_some(partition, batch, from));
+        let (next, checkpoint) = written.unwrap_or_else(|| Ok((batch.parts.len(), Checkpoint::default())))?;
+        if next >= batch.parts.len() {
+            return Ok(checkpoint);
+        }
+        from = next;
+        halts::reach(Point::AmidCheckpoint);
+        std::thread::sleep(rests.after(began.elapsed()));
+    }
 }
 
 /// Reads one slice of one store; `false` when nobody listens any more.
@@ -188,7 +257,48 @@ fn read_on(store: &dyn StateStore, unread: &mut VecDeque<Unread>, done: &SyncSen
 }
 
 const OUTSTANDING_MAX: usize = 10_000;
+/// How many times as long as it worked it rests: a sixth of a core is hardly missed.
+const REST_SHARE: u32 = 5;
+/// How soon haste is noticed.
+const REST_MAX: Duration = Duration::from_millis(50);
 /// A slice takes a few milliseconds: a checkpoint does not wait longer for it.
 const SLICE_USERS: usize = 1_000;
 /// Between two slices: the disk and the processor are for the lanes first.
 const SLICE_PAUSE: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::store::MemoryStore;
+    use crate::runtime::custody::Custody;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn rests_are_longer_than_work_and_end_when_somebody_waits() {
+        let mut rests = Rests { haste: Haste::default(), most: 80 * MS, left: 80 * MS };
+        assert_eq!(
+            [2 * MS, 100 * MS, 9 * MS, MS].map(|took| rests.after(took)),
+            [10 * MS, 50 * MS, 20 * MS, Duration::ZERO]
+        );
+        rests.begin_anew();
+        assert_eq!(rests.after(MS), 5 * MS);
+        rests.haste.0.store(true, Ordering::Relaxed);
+        assert_eq!(rests.after(MS), Duration::ZERO);
+    }
+
+    #[test]
+    fn nothing_is_written_under_a_right_that_has_ended() {
+        let (custody, store) = (Custody::default(), MemoryStore::with_power_to_lose());
+        let key = |user: &str| format!("acme/{user}\0core").into_bytes().into_boxed_slice();
+        let value = || Some(b"1".as_slice().into());
+        let batch = Batch { parts: vec![(key("ada"), value()), (key("bob"), value())], place: None };
+        let mut rests = Rests { haste: Haste::default(), most: Duration::ZERO, left: Duration::ZERO };
+        let mut written = |ticket: &Ticket| write(&store, 3, ticket, &batch, &mut rests).unwrap().users;
+        let (first, _) = custody.take(3);
+        let (second, _) = custody.take(3);
+        assert_eq!(written(&first), 0);
+        assert_eq!(store.checkpoint(3), None);
+        assert_eq!(written(&second), 2);
+    }
+}

@@ -101,7 +101,8 @@ pub fn run(
         number,
         dispatch: Dispatch::new(Arc::clone(&shared.settings), shared.pace, shared.clock.now()),
         publisher: Publisher::start(ledger, shared.spans.clone()).map_err(broken)?,
-        keeper: Keeper::start(Arc::clone(&shared.store)).map_err(broken)?,
+        keeper: Keeper::start(Arc::clone(&shared.store), shared.pace.checkpoint_interval / 2)
+            .map_err(broken)?,
         footing: shared.footing.hold(),
         is_renewed: false,
         published_at: None,
@@ -234,6 +235,9 @@ impl Worker {
         }
         while let Some(done) = self.keeper.next() {
             self.done(done);
+        }
+        if self.dispatch.is_heavy() {
+            self.keeper.hurry();
         }
         Ok(())
     }

@@ -121,7 +121,7 @@ metrics! {
     CHECKPOINT_PARTS Counter, "ward_checkpoint_parts_total" []
         "Parts of profiles written to the store.";
     CHECKPOINT Histogram(LATENCIES), "ward_checkpoint_seconds" []
-        "How long a round of checkpoints took, the disk included.";
+        "How long a round of checkpoints took, the disk and rests included.";
     STORE_FAILURES Counter, "ward_store_failures_total" []
         "Failures of the local store; each costs a restore, never a wrong answer.";
     STORE_VERIFICATIONS Counter, "ward_store_verifications_total" []

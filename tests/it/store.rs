@@ -1,5 +1,7 @@
 //! What every store promises, held over each of them; and what only a disk can do wrong.
 
+mod pieces;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -13,11 +13,13 @@ use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, Parts, StateStore
 pub struct MemoryStore {
     inside: Mutex<Inside>,
     count_held: CountHeld,
+    /// As many go in at once, where somebody asks for pieces.
+    piece_users: usize,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { inside: Mutex::default(), count_held: |_, _| None }
+        Self { inside: Mutex::default(), count_held: |_, _| None, piece_users: usize::MAX }
     }
 }
 
@@ -42,11 +44,12 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// A store that remembers what was flushed, for [`MemoryStore::lose_power`].
+    /// A store that remembers what was flushed, for [`MemoryStore::lose_power`], and whose pieces are as small as
+    /// they get.
     #[must_use]
     pub fn with_power_to_lose() -> Self {
         let inside = Inside { durable: Some(BTreeMap::new()), ..Inside::default() };
-        Self { inside: Mutex::new(inside), ..Self::default() }
+        Self { inside: Mutex::new(inside), piece_users: 1, ..Self::default() }
     }
 
     /// Has held observations counted from the first batch on; without, none are.
@@ -83,6 +86,38 @@ impl MemoryStore {
         self.lock().partitions.get(&partition).map(|found| found.checkpoint)
     }
 
+    /// Writes so many users of the batch, from its part number `from` on; returns where the next begins.
+    fn put(
+        &self,
+        partition: i32,
+        batch: &Batch,
+        from: usize,
+        users: usize,
+    ) -> Result<(usize, Checkpoint), StoreError> {
+        let mut inside = self.lock();
+        let found = inside.partitions.entry(partition).or_default();
+        let (mut next, mut to) = (found.checkpoint, from);
+        let mut rewriter = Rewriter::default();
+        for (user, changes) in batch.users_from(from).take(users) {
+            let stored = found.users.get(user).map(Vec::as_slice);
+            let made = rewriter.rewrite(user, stored, changes, self.count_held, &mut next);
+            let made = made.map_err(|what| StoreError::Damaged { partition, what })?;
+            if let Some(reading) = &mut found.reading {
+                reading.changed(user, made.old, made.new);
+            }
+            match made.stored {
+                Some(stored) => drop(found.users.insert(user.into(), stored.to_vec())),
+                None => drop(found.users.remove(user)),
+            }
+            to += changes.len();
+        }
+        next.batch += 1;
+        next.place = batch.place.filter(|_| to >= batch.parts.len()).or(next.place);
+        found.checkpoint = next;
+        found.clean = None;
+        Ok((to, next))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         // A panic elsewhere does not make a half-written batch: each is applied under one lock.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,27 +152,16 @@ impl StateStore for MemoryStore {
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
-        let mut inside = self.lock();
-        let found = inside.partitions.entry(partition).or_default();
-        let mut next = found.checkpoint;
-        next.batch += 1;
-        next.place = batch.place.or(next.place);
-        let mut rewriter = Rewriter::default();
-        for (user, changes) in batch.users() {
-            let stored = found.users.get(user).map(Vec::as_slice);
-            let made = rewriter.rewrite(user, stored, changes, self.count_held, &mut next);
-            let made = made.map_err(|what| StoreError::Damaged { partition, what })?;
-            if let Some(reading) = &mut found.reading {
-                reading.changed(user, made.old, made.new);
-            }
-            match made.stored {
-                Some(stored) => drop(found.users.insert(user.into(), stored.to_vec())),
-                None => drop(found.users.remove(user)),
-            }
-        }
-        found.checkpoint = next;
-        found.clean = None;
-        Ok(next)
+        self.put(partition, batch, 0, usize::MAX).map(|(_, checkpoint)| checkpoint)
+    }
+
+    fn apply_some(
+        &self,
+        partition: i32,
+        batch: &Batch,
+        from: usize,
+    ) -> Result<(usize, Checkpoint), StoreError> {
+        self.put(partition, batch, from, self.piece_users)
     }
 
     fn scan(

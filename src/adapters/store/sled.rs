@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::reading::Reading;
-use super::record;
+use super::record::{self, Rewriter};
 use super::value::{self, CHECKPOINT_KEY, CHUNK_BYTES, CLEAN_KEY, FILTER_PREFIX, FORMAT, FORMAT_KEY, OWN};
 use crate::ports::store::{Batch, Checkpoint, CountHeld, Found, Parts, StateStore, StoreError};
 
@@ -228,7 +228,23 @@ impl StateStore for SledStore {
     }
 
     fn apply_batch(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
-        self.put(partition, batch)
+        let (mut from, mut rewriter) = (0, Rewriter::default());
+        loop {
+            let (next, checkpoint) = self.put(partition, batch, from, &mut rewriter)?;
+            if next >= batch.parts.len() {
+                return Ok(checkpoint);
+            }
+            from = next;
+        }
+    }
+
+    fn apply_some(
+        &self,
+        partition: i32,
+        batch: &Batch,
+        from: usize,
+    ) -> Result<(usize, Checkpoint), StoreError> {
+        self.put(partition, batch, from, &mut Rewriter::default())
     }
 
     fn scan(

@@ -53,6 +53,15 @@ impl StateStore for Disk {
         self.ask()?.apply_batch(partition, batch)
     }
 
+    fn apply_some(
+        &self,
+        partition: i32,
+        batch: &Batch,
+        from: usize,
+    ) -> Result<(usize, Checkpoint), StoreError> {
+        self.ask()?.apply_some(partition, batch, from)
+    }
+
     fn scan(
         &self,
         partition: i32,

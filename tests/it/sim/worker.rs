@@ -50,7 +50,7 @@ pub struct Worker<S, L> {
     /// The users of the copy that is taken over next.
     pub known: Option<Filter>,
     /// Checkpoints under way.
-    kept: VecDeque<(i32, Arc<Batch>)>,
+    kept: VecDeque<(i32, Arc<Batch>, usize)>,
     /// Stores that are being read through.
     unread: VecDeque<i32>,
     store: Arc<dyn StateStore>,
@@ -124,7 +124,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
     /// Whether nothing of this worker's can write the partition, now or later.
     pub fn has_nothing_of(&self, partition: i32) -> bool {
         !self.dispatch.partitions().any(|(at, _)| at == partition)
-            && !self.kept.iter().any(|(at, _)| *at == partition)
+            && !self.kept.iter().any(|(at, ..)| *at == partition)
     }
 
     /// A store of which it had the partition is read through no further.
@@ -136,11 +136,17 @@ impl<S: Source, L: Ledger> Worker<S, L> {
         !self.kept.is_empty()
     }
 
-    /// Ends one checkpoint that is under way; `false` when there is none.
+    /// Writes the next piece of a checkpoint that is under way; `false` when there is none.
     pub fn keep(&mut self, told: &mut dyn FnMut(Told<'_>)) -> bool {
-        let Some((partition, batch)) = self.kept.pop_front() else { return false };
-        let written = self.store.apply_batch(partition, &batch);
-        let outcome = written.and_then(|checkpoint| self.store.flush().map(|()| checkpoint));
+        let Some((partition, batch, from)) = self.kept.pop_front() else { return false };
+        let written = self.store.apply_some(partition, &batch, from);
+        if let Ok((next, _)) = written
+            && next < batch.parts.len()
+        {
+            self.kept.push_front((partition, batch, next));
+            return true;
+        }
+        let outcome = written.and_then(|(_, checkpoint)| self.store.flush().map(|()| checkpoint));
         if let Err(error) = &outcome {
             told(Told::StoreFailed(error));
         }
@@ -235,7 +241,7 @@ impl<S: Source, L: Ledger> Worker<S, L> {
                 self.dispatch.answered(partitions.into_iter().map(ask).collect(), now);
             }
             Command::Verify(partition) => self.unread.push_back(partition),
-            Command::Checkpoint { partition, batch } => self.kept.push_back((partition, batch)),
+            Command::Checkpoint { partition, batch } => self.kept.push_back((partition, batch, 0)),
             Command::Close { partition, filter } => {
                 if let Err(error) = self.store.close(partition, &filter) {
                     told(Told::StoreFailed(&error));

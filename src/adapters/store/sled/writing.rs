@@ -13,24 +13,24 @@ use crate::ports::store::{Batch, Change, Checkpoint, Spot, StoreError};
 type Changed<'b> = (&'b [u8], &'b [(Box<[u8]>, Change)]);
 
 impl SledStore {
-    /// The batch, in whichever way its store allows.
-    pub(super) fn put(&self, partition: i32, batch: &Batch) -> Result<Checkpoint, StoreError> {
+    /// The batch from its part number `from` on, in whichever way its store allows: a piece, or all of it.
+    pub(super) fn put(
+        &self,
+        partition: i32,
+        batch: &Batch,
+        from: usize,
+        rewriter: &mut Rewriter,
+    ) -> Result<(usize, Checkpoint), StoreError> {
         let held = self.held(partition)?;
+        let end = batch.parts.len();
         let is_placed = batch.place.or(held.sums().checkpoint.place).is_some();
-        let mut rewriter = Rewriter::default();
         if !is_placed {
-            return self.fill(partition, &held, batch, &mut rewriter);
+            return Ok((end, self.fill(partition, &held, batch, rewriter)?));
         }
-        let users: Vec<_> = batch.users().collect();
-        let mut pieces = users.chunks(PIECE_USERS).peekable();
-        loop {
-            let piece = pieces.next().unwrap_or_default();
-            let place = batch.place.filter(|_| pieces.peek().is_none());
-            let written = self.write(partition, &held, piece, place, &mut rewriter)?;
-            if pieces.peek().is_none() {
-                return Ok(written);
-            }
-        }
+        let piece: Vec<_> = batch.users_from(from).take(PIECE_USERS).collect();
+        let next = from + piece.iter().map(|(_, changes)| changes.len()).sum::<usize>();
+        let place = batch.place.filter(|_| next >= end);
+        Ok((next, self.write(partition, &held, &piece, place, rewriter)?))
     }
 
     /// Writes users of a store that has a place, atomically. While sled does so nobody else reads or
